@@ -1,0 +1,135 @@
+//! One atomic word.
+
+use std::fmt;
+
+use crate::sync::{AtomicU64, Ordering::Relaxed, const_fn};
+
+/// A counter that is exact at every moment: an atomic `u64`.
+///
+/// # Memory ordering
+/// All operations are Relaxed. The counter is exact, as every change is one step, but it orders nothing else: a thread
+/// that reads a count does not thereby see what others wrote before they counted. To wait for work, take a
+/// [`WaitGroup`](crate::WaitGroup); to guard data, a lock.
+///
+/// # Overflow
+/// `inc`, `dec`, `add`, `sub` wrap around modulo 2^64, like the atomic. [`try_add`](Counter::try_add) and
+/// [`try_sub`](Counter::try_sub) never pass a bound.
+///
+/// # Which one
+/// `Counter` if the value is looked at as often as it is changed, or if a change must know it. A
+/// [`ShardedCounter`](crate::ShardedCounter) if many threads count and few read. A lock if several values change together.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::Counter;
+///
+/// static IN_FLIGHT: Counter = Counter::new(0);
+///
+/// match IN_FLIGHT.try_add(1, 100) {
+///     Ok(before) => println!("request number {}", before + 1),
+///     Err(busy) => println!("{busy} requests are in flight, try later"),
+/// }
+/// # assert_eq!(IN_FLIGHT.get(), 1);
+/// ```
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+// All orderings here are Relaxed: the docs promise no more, and each change is one read-modify-write.
+impl Counter {
+    const_fn! {
+        /// A counter that starts at `value`.
+        pub const fn new(value: u64) -> Self {
+            Self(AtomicU64::new(value))
+        }
+    }
+
+    /// Adds one; returns the previous value. Wraps past `u64::MAX` to 0.
+    #[inline]
+    pub fn inc(&self) -> u64 {
+        self.add(1)
+    }
+
+    /// Subtracts one; returns the previous value. Wraps past 0 to `u64::MAX`.
+    #[inline]
+    pub fn dec(&self) -> u64 {
+        self.sub(1)
+    }
+
+    /// Adds `n`; returns the previous value. Wraps modulo 2^64.
+    #[inline]
+    pub fn add(&self, n: u64) -> u64 {
+        self.0.fetch_add(n, Relaxed)
+    }
+
+    /// Subtracts `n`; returns the previous value. Wraps modulo 2^64.
+    #[inline]
+    pub fn sub(&self, n: u64) -> u64 {
+        self.0.fetch_sub(n, Relaxed)
+    }
+
+    /// The value now.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Makes it `value`, whatever it was. Changes that others make at the same time may be lost in it; use
+    /// [`swap`](Counter::swap) to account for each.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// Makes it `value`; returns what it was.
+    #[inline]
+    pub fn swap(&self, value: u64) -> u64 {
+        self.0.swap(value, Relaxed)
+    }
+
+    /// Makes it 0; returns what it was. Each change is in exactly one `reset`'s result or in the value after the last.
+    #[inline]
+    pub fn reset(&self) -> u64 {
+        self.swap(0)
+    }
+
+    /// Makes it `f(value)`, in one step that no other change comes between. `f` may be called several times.
+    ///
+    /// # Errors
+    /// The value, if `f` returned `None` for it; it stays.
+    #[inline]
+    pub fn fetch_update<F: FnMut(u64) -> Option<u64>>(&self, f: F) -> Result<u64, u64> {
+        self.0.fetch_update(Relaxed, Relaxed, f)
+    }
+
+    /// Adds `n` if that leads no further than to `max`; returns the previous value.
+    ///
+    /// # Errors
+    /// The current value, if the sum would be above `max` or above `u64::MAX`.
+    #[inline]
+    pub fn try_add(&self, n: u64, max: u64) -> Result<u64, u64> {
+        self.fetch_update(|value| value.checked_add(n).filter(|&sum| sum <= max))
+    }
+
+    /// Subtracts `n` if that leads no further than to 0; returns the previous value.
+    ///
+    /// # Errors
+    /// The current value, if it is less than `n`.
+    #[inline]
+    pub fn try_sub(&self, n: u64) -> Result<u64, u64> {
+        self.fetch_update(|value| value.checked_sub(n))
+    }
+}
+
+impl From<u64> for Counter {
+    /// The same as [`Counter::new`].
+    fn from(value: u64) -> Self {
+        Self::new(value)
+    }
+}
+
+impl fmt::Debug for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Counter").field(&self.get()).finish()
+    }
+}

@@ -1,0 +1,91 @@
+//! What can go wrong when locking.
+
+use std::error::Error;
+use std::fmt;
+
+use super::LockId;
+use crate::Stopped;
+use crate::wait::Refused;
+
+/// Why a lock, or a set of locks, was not taken. Nothing of the set is held when this is returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LockError {
+    /// The set names one lock twice, or two locks that carry the same id.
+    Duplicate {
+        /// The id that occurs twice.
+        id: LockId,
+    },
+    /// The call would have to wait for a lock that does not come after all that this thread holds. The lock may be free
+    /// or taken: this never depends on timing.
+    OutOfOrder {
+        /// The lowest lock that the call wants.
+        wanted: LockId,
+        /// The highest lock that this thread holds.
+        held: LockId,
+    },
+    /// A thread panicked while it held this lock; see [`OrderedMutex::clear_poison`](crate::OrderedMutex::clear_poison).
+    Poisoned {
+        /// The poisoned lock.
+        id: LockId,
+    },
+    /// A `try_` call found this lock taken.
+    WouldBlock {
+        /// The lock that was taken.
+        id: LockId,
+    },
+    /// The call's limit came first.
+    Stopped(Stopped),
+}
+
+impl LockError {
+    /// What a raw lock's refusal means for the lock called `id`.
+    pub(super) fn refused(id: LockId, why: Refused) -> Self {
+        match why {
+            Refused::Busy => LockError::WouldBlock { id },
+            Refused::Poisoned => LockError::Poisoned { id },
+            Refused::Stopped(stopped) => LockError::Stopped(stopped),
+        }
+    }
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockError::Duplicate { id } => {
+                write!(f, "lock {id} occurs twice in one lock_all; name each lock once and give each its own id")
+            }
+            LockError::OutOfOrder { wanted, held } if wanted == held => {
+                write!(f, "lock {wanted} wanted while this thread holds it; pass the guard on instead of locking again")
+            }
+            LockError::OutOfOrder { wanted, held } => {
+                write!(f, "lock {wanted} wanted while lock {held} is held; take both in one lock_all")
+            }
+            LockError::Poisoned { id } => {
+                write!(
+                    f,
+                    "lock {id} is poisoned: a thread panicked while holding it; mend the value, then clear_poison"
+                )
+            }
+            LockError::WouldBlock { id } => {
+                write!(f, "lock {id} is taken; let go of what is held, or wait with lock_all")
+            }
+            LockError::Stopped(stopped) => write!(f, "lock not taken: {stopped}"),
+        }
+    }
+}
+
+impl Error for LockError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            LockError::Stopped(stopped) => Some(stopped),
+            _ => None,
+        }
+    }
+}
+
+impl From<Stopped> for LockError {
+    fn from(stopped: Stopped) -> Self {
+        LockError::Stopped(stopped)
+    }
+}

@@ -1,0 +1,144 @@
+//! What the calling thread holds: one id per live guard, the highest that the guard covers.
+//!
+//! The ids are kept sorted, so that the maximum is the last and a guard's entry is found wherever it stands. A lock that
+//! was waited for is above all others and goes to the end; only what a `try_` form took out of order is sorted in.
+//!
+//! The first [`INLINE`] ids stand in the thread-local itself, the rest in a vector that is given back when it is empty
+//! again. So the thread-local needs no destructor, and locks work inside the destructors of others.
+
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+
+use super::{LockError, LockId};
+use crate::sync::{local, step};
+
+/// How many guards a thread holds at once before the list of ids takes heap.
+const INLINE: usize = 16;
+
+struct Held {
+    len: Cell<usize>,
+    inline: [Cell<LockId>; INLINE],
+    /// The ids from `INLINE` on; without heap while there are none.
+    spill: ManuallyDrop<Cell<Vec<LockId>>>,
+}
+
+local! {
+    static HELD: Held = Held {
+        len: Cell::new(0),
+        inline: [const { Cell::new(LockId::new(0)) }; INLINE],
+        spill: ManuallyDrop::new(Cell::new(Vec::new())),
+    }
+}
+
+/// Whether the thread may wait for `wanted`: only above everything that it holds.
+#[inline]
+pub(super) fn may_wait(wanted: LockId) -> Result<(), LockError> {
+    HELD.with(|held| match held.highest() {
+        Some(held) if wanted <= held && step!("lock.check-order") => Err(LockError::OutOfOrder { wanted, held }),
+        _ => Ok(()),
+    })
+}
+
+/// Notes that the thread has a guard whose highest id is `id`.
+#[inline]
+pub(super) fn push(id: LockId) {
+    HELD.with(|held| held.push(id));
+}
+
+/// Notes that the guard is gone.
+#[inline]
+pub(super) fn pop(id: LockId) {
+    HELD.with(|held| held.pop(id));
+}
+
+impl Held {
+    #[inline]
+    fn highest(&self) -> Option<LockId> {
+        self.len.get().checked_sub(1).map(|last| self.get(last))
+    }
+
+    #[inline]
+    fn push(&self, id: LockId) {
+        let len = self.len.get();
+        if len < INLINE && self.highest().is_none_or(|highest| highest <= id) {
+            self.inline[len].set(id);
+            self.len.set(len + 1);
+        } else {
+            self.insert(id);
+        }
+    }
+
+    #[inline]
+    fn pop(&self, id: LockId) {
+        let len = self.len.get();
+        if len <= INLINE && self.highest() == Some(id) {
+            self.len.set(len - 1);
+        } else {
+            self.remove(id);
+        }
+    }
+
+    #[cold]
+    fn insert(&self, id: LockId) {
+        let mut at = self.len.get();
+        if at >= INLINE {
+            self.spilled(|ids| ids.push(id));
+        }
+        self.len.set(at + 1);
+        while at > 0 && self.get(at - 1) > id {
+            self.set(at, self.get(at - 1));
+            at -= 1;
+        }
+        self.set(at, id);
+    }
+
+    #[cold]
+    fn remove(&self, id: LockId) {
+        let last = self.len.get() - 1;
+        let mut at = last;
+        // Every guard has an entry, and guards do not leave their thread.
+        while self.get(at) != id {
+            at -= 1;
+        }
+        for next in at..last {
+            self.set(next, self.get(next + 1));
+        }
+        self.len.set(last);
+        if last >= INLINE {
+            self.spilled(Vec::pop);
+        }
+        if last == INLINE {
+            self.spill.take();
+        }
+    }
+
+    #[inline]
+    fn get(&self, at: usize) -> LockId {
+        match self.inline.get(at) {
+            Some(id) => id.get(),
+            None => self.spilled(|ids| ids[at - INLINE]),
+        }
+    }
+
+    #[inline]
+    fn set(&self, at: usize, id: LockId) {
+        match self.inline.get(at) {
+            Some(slot) => slot.set(id),
+            None => self.spilled(|ids| ids[at - INLINE] = id),
+        }
+    }
+
+    #[cold]
+    fn spilled<R>(&self, f: impl FnOnce(&mut Vec<LockId>) -> R) -> R {
+        let mut ids = self.spill.take();
+        let result = f(&mut ids);
+        self.spill.set(ids);
+        result
+    }
+}
+
+/// How many guards the thread holds, for tests.
+#[cfg(test)]
+pub(crate) fn depth() -> usize {
+    HELD.with(|held| held.len.get())
+}

@@ -1,0 +1,108 @@
+//! Names of locks.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// The name of a lock and its place in the order of all locks.
+///
+/// An id is two numbers of 64 bits, compared in turn: a class and a number within it. Plain programs number their locks
+/// with [`new`](LockId::new); where resources are of several kinds, a class for each kind orders the kinds among
+/// themselves, whatever the numbers. A UUID fits whole, by `LockId::from(uuid.as_u128())`.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::LockId;
+///
+/// const SITE: u32 = 1;
+/// const WARD: u32 = 2;
+///
+/// assert!(LockId::in_class(SITE, 900) < LockId::in_class(WARD, 3));
+/// assert_eq!(LockId::new(7), LockId::in_class(0, 7));
+/// assert_eq!(LockId::from(7), LockId::from(7_u128));
+/// assert_eq!(LockId::in_class(2, 3).to_string(), "2:3");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LockId {
+    class: u64,
+    number: u64,
+}
+
+impl LockId {
+    /// The lock with this number, in class 0.
+    pub const fn new(number: u64) -> Self {
+        Self { class: 0, number }
+    }
+
+    /// The lock with this number, in the given class. All locks of a lower class come before it.
+    pub const fn in_class(class: u32, number: u64) -> Self {
+        Self { class: class as u64, number }
+    }
+
+    /// Both numbers as one, in the same order: it compares without a branch.
+    #[inline]
+    const fn as_u128(self) -> u128 {
+        (self.class as u128) << 64 | self.number as u128
+    }
+}
+
+impl PartialOrd for LockId {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+
+    #[inline]
+    fn lt(&self, other: &Self) -> bool {
+        self.as_u128() < other.as_u128()
+    }
+
+    #[inline]
+    fn le(&self, other: &Self) -> bool {
+        self.as_u128() <= other.as_u128()
+    }
+
+    #[inline]
+    fn gt(&self, other: &Self) -> bool {
+        self.as_u128() > other.as_u128()
+    }
+
+    #[inline]
+    fn ge(&self, other: &Self) -> bool {
+        self.as_u128() >= other.as_u128()
+    }
+}
+
+impl Ord for LockId {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_u128().cmp(&other.as_u128())
+    }
+}
+
+impl From<u64> for LockId {
+    /// The same as [`LockId::new`].
+    fn from(number: u64) -> Self {
+        Self::new(number)
+    }
+}
+
+impl From<u128> for LockId {
+    /// The upper 64 bits are the class, the lower the number within it.
+    fn from(id: u128) -> Self {
+        Self { class: (id >> 64) as u64, number: id as u64 }
+    }
+}
+
+impl fmt::Display for LockId {
+    /// `number` in class 0, otherwise `class:number`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.class == 0 { write!(f, "{}", self.number) } else { write!(f, "{}:{}", self.class, self.number) }
+    }
+}
+
+impl fmt::Debug for LockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LockId({self})")
+    }
+}

@@ -1,0 +1,354 @@
+//! Taking a set of locks, and the guard of a set.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ops::{Index, IndexMut};
+
+use super::set::{Entry, Exclusive, LockSet, Request, Uniform};
+use super::{LockError, LockId, held};
+use crate::Limit;
+use crate::sync::{covered, panicking, step};
+use crate::wait::{RawMutex, Refused, Timer};
+
+/// Sets of up to this many locks are sorted on the stack.
+const INLINE: usize = 16;
+
+/// Takes all locks of a set, in the order of their ids whatever the order of the set, waiting as long as it takes.
+///
+/// The guard lends the values in the caller's order: nothing is swapped behind the caller's back.
+///
+/// Either all locks are taken or none. Sets of up to 16 locks take no heap. An empty set is locked without effect.
+///
+/// # Memory ordering
+/// As for each lock by itself; see [`OrderedMutex`](crate::OrderedMutex).
+///
+/// # Errors
+/// [`Duplicate`](LockError::Duplicate) if two locks of the set have one id,
+/// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below all of the set,
+/// [`Poisoned`](LockError::Poisoned).
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{LockError, OrderedMutex, lock_all};
+///
+/// let xiehe = OrderedMutex::new(7, vec!["Li", "Zhao"]);
+/// let ruijin = OrderedMutex::new(3, vec!["Wang"]);
+///
+/// let mut sites = lock_all((&xiehe, &ruijin))?;
+/// let (from, to) = sites.split_mut();
+/// to.extend(from.pop());
+/// drop(sites);
+/// assert_eq!(*ruijin.lock()?, ["Wang", "Zhao"]);
+///
+/// assert_eq!(lock_all((&xiehe, &xiehe)).err(), Some(LockError::Duplicate { id: 7.into() }));
+///
+/// // As many as there are, chosen at run time:
+/// let sites = [&xiehe, &ruijin];
+/// let staff: usize = lock_all(&sites[..])?.iter().map(Vec::len).sum();
+/// assert_eq!(staff, 3);
+/// # Ok::<(), LockError>(())
+/// ```
+#[inline]
+pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
+    lock_all_within(set, Limit::NEVER)
+}
+
+/// Takes all locks of a set, waiting no longer than the limit, which bounds the whole call.
+///
+/// # Errors
+/// As [`lock_all`], and [`Stopped`](LockError::Stopped) if the limit came first.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{OrderedMutex, lock_all_within};
+/// use std::time::Duration;
+///
+/// let (a, b) = (OrderedMutex::new(1, 'a'), OrderedMutex::new(2, 2.0));
+/// let both = lock_all_within((&a, &b), Duration::from_secs(1))?;
+/// assert_eq!(both.split(), (&'a', &2.0));
+/// # Ok::<(), raddle::LockError>(())
+/// ```
+#[inline]
+pub fn lock_all_within<'l, S: LockSet>(set: S, limit: impl Into<Limit<'l>>) -> Result<Locked<S>, LockError> {
+    let mut timer = Timer::new(limit.into());
+    let highest = sorted(&set, |locks| {
+        if let Some(lowest) = locks.first() {
+            held::may_wait(lowest.id)?;
+        }
+        take(locks, |raw| raw.lock(&mut timer))
+    })?;
+    Ok(Locked::new(set, highest))
+}
+
+/// Takes all locks of a set if all are free. Never waits, so the order does not bind it; what it takes counts for later
+/// waits like any other.
+///
+/// # Errors
+/// [`Duplicate`](LockError::Duplicate), [`WouldBlock`](LockError::WouldBlock) with the lowest lock that was taken,
+/// [`Poisoned`](LockError::Poisoned).
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{LockError, OrderedMutex, try_lock_all};
+///
+/// let (a, b) = (OrderedMutex::new(1, 0), OrderedMutex::new(2, 0));
+/// let held = b.lock()?;
+/// assert_eq!(try_lock_all([&b, &a]).err(), Some(LockError::WouldBlock { id: b.id() }));
+/// drop(held);
+/// assert!(try_lock_all([&b, &a]).is_ok());
+/// # Ok::<(), LockError>(())
+/// ```
+#[inline]
+pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
+    let highest = sorted(&set, |locks| take(locks, RawMutex::try_lock))?;
+    Ok(Locked::new(set, highest))
+}
+
+/// Calls `f` with the locks of the set in the order of their ids.
+#[inline]
+fn sorted<S: LockSet, R>(set: &S, f: impl FnOnce(&[Entry<'_>]) -> R) -> R {
+    let len = set.set_len();
+    if len > INLINE {
+        let mut locks: Vec<_> = (0..len).map(|at| set.set_entry(at)).collect();
+        locks.sort_unstable_by_key(|lock| lock.id);
+        return f(&locks);
+    }
+    let mut space = [const { MaybeUninit::<Entry<'_>>::uninit() }; INLINE];
+    for next in 0..len {
+        space[next].write(set.set_entry(next));
+        // SAFETY: this and all earlier rounds have written the first `next + 1`.
+        let locks = unsafe { space[..=next].assume_init_mut() };
+        let mut at = next;
+        while at > 0 && locks[at].id < locks[at - 1].id && step!("lock.sort") {
+            locks.swap(at, at - 1);
+            at -= 1;
+        }
+    }
+    // SAFETY: the loop has written the first `len`.
+    f(unsafe { space[..len].assume_init_ref() })
+}
+
+/// Takes the locks, which are sorted, or none of them; returns the highest id.
+#[inline]
+fn take(
+    locks: &[Entry<'_>],
+    mut acquire: impl FnMut(&RawMutex) -> Result<(), Refused>,
+) -> Result<Option<LockId>, LockError> {
+    for pair in locks.windows(2) {
+        if pair[0].id == pair[1].id {
+            return Err(LockError::Duplicate { id: pair[0].id });
+        }
+    }
+    let mut taken = Taken { locks, len: 0 };
+    for lock in locks {
+        if let Err(why) = acquire(lock.raw) {
+            return Err(LockError::refused(lock.id, why));
+        }
+        taken.len += 1;
+    }
+    taken.len = 0;
+    Ok(locks.last().map(|lock| lock.id))
+}
+
+/// Lets go of the locks that were taken so far when the whole set cannot be had, by an error or a panic.
+struct Taken<'e, 'r> {
+    locks: &'e [Entry<'r>],
+    len: usize,
+}
+
+impl Drop for Taken<'_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        for lock in &self.locks[..self.len] {
+            covered!("lock.roll-back");
+            if step!("lock.roll-back") {
+                lock.raw.unlock();
+            }
+        }
+    }
+}
+
+/// Access to the values of a set of locks, all of which are let go of when it is dropped.
+///
+/// [`split_mut`](Locked::split_mut) lends what the caller named, in the caller's order. Sets of one type can also be
+/// indexed and iterated, which takes no heap for a slice or a `Vec`.
+///
+/// A panic while it lives poisons every lock of the set.
+///
+/// Like a single guard it stays on its thread:
+///
+/// ```compile_fail,E0277
+/// let (a, b) = (raddle::OrderedMutex::new(1, 0), raddle::OrderedMutex::new(2, 0));
+/// let both = raddle::lock_all((&a, &b)).unwrap();
+/// std::thread::scope(|threads| {
+///     threads.spawn(move || drop(both));
+/// });
+/// ```
+///
+/// It can be shared if every value can:
+///
+/// ```
+/// let (a, b) = (raddle::OrderedMutex::new(1, 0), raddle::OrderedMutex::new(2, 0));
+/// let both = raddle::lock_all((&a, &b)).unwrap();
+/// std::thread::scope(|threads| {
+///     threads.spawn(|| assert_eq!(both.split(), (&0, &0)));
+/// });
+/// ```
+///
+/// ```compile_fail,E0277
+/// use std::cell::Cell;
+/// let (a, b) = (raddle::OrderedMutex::new(1, 0), raddle::OrderedMutex::new(2, Cell::new(0)));
+/// let both = raddle::lock_all((&a, &b)).unwrap();
+/// std::thread::scope(|threads| {
+///     threads.spawn(|| both.split());
+/// });
+/// ```
+///
+/// It does not outlive its locks, nor do references to the values outlive it:
+///
+/// ```compile_fail,E0505
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let locked = raddle::lock_all((&lock,)).unwrap();
+/// drop(lock);
+/// drop(locked);
+/// ```
+///
+/// ```compile_fail,E0505
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let mut locked = raddle::lock_all((&lock,)).unwrap();
+/// let (value,) = locked.split_mut();
+/// drop(locked);
+/// *value = 1;
+/// ```
+///
+/// In this order both are fine:
+///
+/// ```
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let mut locked = raddle::lock_all((&lock,)).unwrap();
+/// let (value,) = locked.split_mut();
+/// *value = 1;
+/// drop(locked);
+/// drop(lock);
+/// ```
+#[must_use = "the locks are let go of at once if the guard is not kept"]
+pub struct Locked<S: LockSet> {
+    /// All locks of the set are held while this lives, and no two of them are the same.
+    set: S,
+    /// What `held` knows this guard by; none for an empty set.
+    highest: Option<LockId>,
+    /// A panic that was under way when the locks were taken does not poison them.
+    panicking: bool,
+    /// Not Send: `held` is the thread's own.
+    thread: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives out `&S` and `&T` of the values only.
+unsafe impl<S: LockSet + Sync> Sync for Locked<S> where S::Targets: Sync {}
+
+impl<S: LockSet> Locked<S> {
+    #[inline]
+    fn new(set: S, highest: Option<LockId>) -> Self {
+        if let Some(id) = highest {
+            held::push(id);
+        }
+        Self { set, highest, panicking: panicking(), thread: PhantomData }
+    }
+
+    /// The values, in the order in which the locks were named: a tuple, an array or (for a slice or a `Vec`) a `Vec`
+    /// of references.
+    #[inline]
+    pub fn split(&self) -> S::Ref<'_> {
+        // SAFETY: all locks are held (`set`), and `&self` keeps `split_mut` and `index_mut` out.
+        unsafe { self.set.refs() }
+    }
+
+    /// The values for change, in the order in which the locks were named: a tuple, an array or (for a slice or a `Vec`)
+    /// a `Vec` of references.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{OrderedMutex, lock_all};
+    ///
+    /// let (name, age) = (OrderedMutex::new(2, String::from("Li")), OrderedMutex::new(1, 40));
+    /// let mut record = lock_all((&name, &age))?;
+    /// let (name, age) = record.split_mut();
+    /// name.push_str(" Ming");
+    /// *age += 1;
+    /// # Ok::<(), raddle::LockError>(())
+    /// ```
+    #[inline]
+    pub fn split_mut(&mut self) -> S::Mut<'_> {
+        // SAFETY: all locks are held and different (`set`), and `&mut self` keeps every other access out.
+        unsafe { self.set.muts() }
+    }
+}
+
+impl<S: Uniform> Locked<S> {
+    /// The values one by one, in the order in which the locks were named.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &<S::Request as Request>::Target> {
+        // SAFETY: as in `split`.
+        self.set.requests().iter().map(|request| unsafe { request.shared() })
+    }
+
+    /// The values one by one for change, in the order in which the locks were named.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut <S::Request as Request>::Target>
+    where
+        S::Request: Exclusive,
+    {
+        // SAFETY: as in `split_mut`; the iterator lends each value once.
+        self.set.requests().iter().map(|request| unsafe { request.exclusive() })
+    }
+}
+
+impl<S: Uniform> Index<usize> for Locked<S> {
+    type Output = <S::Request as Request>::Target;
+
+    /// The value of the lock that was named at this place.
+    ///
+    /// # Panics
+    /// If the set has no such place.
+    #[inline]
+    fn index(&self, at: usize) -> &Self::Output {
+        // SAFETY: as in `split`.
+        unsafe { self.set.requests()[at].shared() }
+    }
+}
+
+impl<S: Uniform> IndexMut<usize> for Locked<S>
+where
+    S::Request: Exclusive,
+{
+    #[inline]
+    fn index_mut(&mut self, at: usize) -> &mut Self::Output {
+        // SAFETY: as in `split_mut`.
+        unsafe { self.set.requests()[at].exclusive() }
+    }
+}
+
+impl<S: LockSet> Drop for Locked<S> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(id) = self.highest {
+            held::pop(id);
+        }
+        let poison = panicking() && !self.panicking;
+        for at in 0..self.set.set_len() {
+            let lock = self.set.set_entry(at).raw;
+            if poison { lock.poison() } else { lock.unlock() }
+        }
+    }
+}
+
+impl<S: LockSet> fmt::Debug for Locked<S> {
+    /// Shows the ids of the locks that are held.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Locked ")?;
+        f.debug_set().entries((0..self.set.set_len()).map(|at| self.set.set_entry(at).id)).finish()
+    }
+}

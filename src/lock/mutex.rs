@@ -1,0 +1,312 @@
+//! One ordered lock.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use super::{LockError, LockId, held};
+use crate::Limit;
+use crate::sync::{UnsafeCell, const_fn, panicking};
+use crate::wait::{RawMutex, Timer};
+
+/// A mutual exclusion lock with a place in the order of all locks.
+///
+/// A thread may only *wait* for a lock whose id is above the ids of all that it holds. A call that would have to wait for
+/// any other is an [`OutOfOrder`](LockError::OutOfOrder) error, at once and whether or not that lock is free, so a
+/// program that locks in the wrong order finds out the first time and not the night when two threads meet.
+/// Several locks are best taken together, in any order, by [`lock_all`](crate::lock_all).
+///
+/// The lock is one byte beside the id and the value; threads sleep in the parking lot of `parking_lot_core`. A thread
+/// that sleeps is overtaken by running threads a bounded number of times, then it is handed the lock.
+///
+/// # Poisoning
+/// A panic while a guard lives poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until the value
+/// was mended and [`clear_poison`](OrderedMutex::clear_poison) called. As in `std`, only a panic that begins while the
+/// guard lives counts.
+///
+/// # Memory ordering
+/// Everything that a thread did before it let go of the lock happens-before everything that the next to take it does.
+///
+/// # Deadlock
+/// No order of locking can deadlock: a thread that waits, waits above all that it holds, so along any chain of
+/// waiting threads the ids rise and the chain cannot close. This covers ordered locks. A thread that holds one while it
+/// waits for something else (a once-cell, a wait-group, a channel) must know that the other side does not need it.
+/// A guard that is leaked by [`mem::forget`](std::mem::forget) is held for ever: this thread's later calls for
+/// locks below get errors, other threads wait for its lock to their limits.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{LockError, OrderedMutex};
+///
+/// let xiehe = OrderedMutex::new(1, vec!["Li"]);
+/// let ruijin = OrderedMutex::new(2, vec!["Wang"]);
+///
+/// let guard = ruijin.lock()?;
+/// // Waiting for 1 while holding 2 could deadlock with a thread that does the opposite.
+/// assert!(matches!(xiehe.lock(), Err(LockError::OutOfOrder { .. })));
+/// drop(guard);
+/// xiehe.lock()?.push("Zhao");
+/// # Ok::<(), LockError>(())
+/// ```
+pub struct OrderedMutex<T: ?Sized> {
+    pub(super) id: LockId,
+    pub(super) raw: RawMutex,
+    pub(super) value: UnsafeCell<T>,
+}
+
+// SAFETY: the value goes where the lock goes, and is reached from other threads only by whoever holds the lock.
+unsafe impl<T: ?Sized + Send> Send for OrderedMutex<T> {}
+// SAFETY: as above: `&OrderedMutex` gives out `&mut T` to one thread at a time, which needs `T: Send` and no more.
+unsafe impl<T: ?Sized + Send> Sync for OrderedMutex<T> {}
+// A panic while the value is borrowed poisons the lock, so a broken value is not met unawares.
+impl<T: ?Sized> UnwindSafe for OrderedMutex<T> {}
+impl<T: ?Sized> RefUnwindSafe for OrderedMutex<T> {}
+
+impl<T> OrderedMutex<T> {
+    const_fn! {
+        /// A lock with this number in class 0; see [`LockId::new`].
+        pub const fn new(id: u64, value: T) -> Self {
+            Self::with_id(LockId::new(id), value)
+        }
+    }
+
+    const_fn! {
+        /// A lock with this id.
+        pub const fn with_id(id: LockId, value: T) -> Self {
+            Self { id, raw: RawMutex::new(), value: UnsafeCell::new(value) }
+        }
+    }
+
+    /// The value, poisoned or not.
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> OrderedMutex<T> {
+    /// The lock's name.
+    pub fn id(&self) -> LockId {
+        self.id
+    }
+
+    /// Takes the lock, waiting as long as it takes.
+    ///
+    /// # Errors
+    /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below this one (this one itself
+    /// included), [`Poisoned`](LockError::Poisoned).
+    #[inline]
+    pub fn lock(&self) -> Result<OrderedMutexGuard<'_, T>, LockError> {
+        self.lock_within(Limit::NEVER)
+    }
+
+    /// Takes the lock, waiting no longer than the limit.
+    ///
+    /// # Errors
+    /// As [`lock`](OrderedMutex::lock), and [`Stopped`](LockError::Stopped) if the limit came first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{LockError, OrderedMutex, Stopped};
+    /// use std::time::Duration;
+    ///
+    /// let lock = OrderedMutex::new(1, 0);
+    /// let guard = lock.lock()?;
+    /// std::thread::scope(|threads| {
+    ///     threads.spawn(|| {
+    ///         let late = lock.lock_within(Duration::from_millis(5));
+    ///         assert_eq!(late.err(), Some(LockError::Stopped(Stopped::TimedOut)));
+    ///     });
+    /// });
+    /// # drop(guard);
+    /// # Ok::<(), LockError>(())
+    /// ```
+    #[inline]
+    pub fn lock_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedMutexGuard<'_, T>, LockError> {
+        held::may_wait(self.id)?;
+        match self.raw.lock(&mut Timer::new(limit.into())) {
+            // SAFETY: the lock was just taken.
+            Ok(()) => Ok(unsafe { OrderedMutexGuard::new(self) }),
+            Err(why) => Err(LockError::refused(self.id, why)),
+        }
+    }
+
+    /// Takes the lock if it is free. Never waits, so the order does not bind it: it is the way to a lock that is found
+    /// late, while higher ones are held. What it takes counts for later waits like any other.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
+    #[inline]
+    pub fn try_lock(&self) -> Result<OrderedMutexGuard<'_, T>, LockError> {
+        match self.raw.try_lock() {
+            // SAFETY: the lock was just taken.
+            Ok(()) => Ok(unsafe { OrderedMutexGuard::new(self) }),
+            Err(why) => Err(LockError::refused(self.id, why)),
+        }
+    }
+
+    /// The value, poisoned or not, without locking: the exclusive reference shows that nobody else has the lock.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    /// Whether a thread panicked while it held the lock. Unless this thread knows that no other is about to, the answer
+    /// may be old when it arrives.
+    pub fn is_poisoned(&self) -> bool {
+        self.raw.is_poisoned()
+    }
+
+    /// Lets the lock be taken again. The value is as the panic left it: mend it through
+    /// [`get_mut`](OrderedMutex::get_mut), or at once after this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{LockError, OrderedMutex};
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    ///
+    /// let lock = OrderedMutex::new(4, vec![1, 2]);
+    /// let _ = catch_unwind(|| {
+    ///     let _guard = lock.lock();
+    ///     panic!("in the middle of a change");
+    /// });
+    /// assert!(matches!(lock.lock(), Err(LockError::Poisoned { .. })));
+    /// lock.clear_poison();
+    /// assert_eq!(lock.lock()?.len(), 2);
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn clear_poison(&self) {
+        self.raw.clear_poison();
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
+    /// Shows the value if the lock is free, and never waits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("OrderedMutex");
+        out.field("id", &self.id);
+        match self.try_lock() {
+            Ok(guard) => out.field("value", &&*guard),
+            Err(LockError::Poisoned { .. }) => out.field("value", &format_args!("<poisoned>")),
+            Err(_) => out.field("value", &format_args!("<locked>")),
+        };
+        out.finish()
+    }
+}
+
+/// Access to the value of an [`OrderedMutex`]; dropping it lets go of the lock.
+///
+/// A guard stays on the thread that locked, since what a thread holds decides what it may wait for:
+///
+/// ```compile_fail,E0277
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let guard = lock.lock().unwrap();
+/// std::thread::scope(|threads| {
+///     threads.spawn(move || drop(guard));
+/// });
+/// ```
+///
+/// The value may be shared from it, if it may be shared at all:
+///
+/// ```
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let guard = lock.lock().unwrap();
+/// std::thread::scope(|threads| {
+///     threads.spawn(|| assert_eq!(*guard, 0));
+/// });
+/// ```
+///
+/// A guard does not outlive its lock:
+///
+/// ```compile_fail,E0505
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let guard = lock.lock().unwrap();
+/// drop(lock);
+/// drop(guard);
+/// ```
+///
+/// nor a reference to the value its guard:
+///
+/// ```compile_fail,E0505
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let mut guard = lock.lock().unwrap();
+/// let value = &mut *guard;
+/// drop(guard);
+/// *value = 1;
+/// ```
+///
+/// In this order both are fine:
+///
+/// ```
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let mut guard = lock.lock().unwrap();
+/// let value = &mut *guard;
+/// *value = 1;
+/// drop(guard);
+/// drop(lock);
+/// ```
+#[must_use = "the lock is let go of at once if the guard is not kept"]
+pub struct OrderedMutexGuard<'a, T: ?Sized> {
+    lock: &'a OrderedMutex<T>,
+    /// A panic that was under way when the lock was taken does not poison it.
+    panicking: bool,
+    /// Not Send: `held` is the thread's own.
+    thread: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives out `&T` only.
+unsafe impl<T: ?Sized + Sync> Sync for OrderedMutexGuard<'_, T> {}
+
+impl<'a, T: ?Sized> OrderedMutexGuard<'a, T> {
+    /// # Safety
+    /// The calling thread has just taken the lock, and no other guard stands for that.
+    #[inline]
+    unsafe fn new(lock: &'a OrderedMutex<T>) -> Self {
+        held::push(lock.id);
+        Self { lock, panicking: panicking(), thread: PhantomData }
+    }
+}
+
+impl<T: ?Sized> Deref for OrderedMutexGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: this guard stands for the lock (`new`'s contract), and `&self` keeps `deref_mut` out.
+        unsafe { self.lock.value.shared() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for OrderedMutexGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: this guard stands for the lock (`new`'s contract), and `&mut self` keeps every other access out.
+        unsafe { self.lock.value.exclusive() }
+    }
+}
+
+impl<T: ?Sized> Drop for OrderedMutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        held::pop(self.lock.id);
+        if panicking() && !self.panicking {
+            self.lock.raw.poison();
+        } else {
+            self.lock.raw.unlock();
+        }
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: ?Sized + fmt::Display> fmt::Display for OrderedMutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -1,0 +1,249 @@
+//! What [`lock_all`](crate::lock_all) takes.
+//!
+//! A [`Request`] names one lock; a [`LockSet`] is a tuple, array, slice or vector of them; a [`Uniform`] set has requests
+//! of one type and can be indexed. All are sealed, so no foreign code runs while a set is being locked.
+
+use std::marker::PhantomData;
+
+use super::{LockId, OrderedMutex};
+use crate::wait::RawMutex;
+
+mod sealed {
+    pub trait Sealed {}
+}
+use sealed::Sealed;
+
+/// A lock as [`lock_all`](crate::lock_all) sees it.
+#[derive(Clone, Copy)]
+pub struct Entry<'r> {
+    pub(super) id: LockId,
+    pub(super) raw: &'r RawMutex,
+}
+
+/// One lock of a set.
+///
+/// # Safety
+/// `entry` names, for as long as `self` lives, one and the same lock: the one that guards what `shared` and `exclusive`
+/// give out.
+pub unsafe trait Request: Sealed {
+    /// The type of the value behind the lock.
+    type Target: ?Sized;
+    /// What the set's guard lends of it.
+    type Mut<'g>
+    where
+        Self: 'g;
+
+    #[doc(hidden)]
+    fn entry(&self) -> Entry<'_>;
+
+    /// # Safety
+    /// The lock is held, and no exclusive reference to its value overlaps this one.
+    #[doc(hidden)]
+    unsafe fn shared(&self) -> &Self::Target;
+
+    /// # Safety
+    /// The lock is held, and no other reference to its value overlaps this one.
+    #[doc(hidden)]
+    unsafe fn lend<'g>(&'g self) -> Self::Mut<'g>;
+}
+
+/// A request whose value may be changed.
+///
+/// # Safety
+/// As [`Request`].
+pub unsafe trait Exclusive: Request {
+    /// # Safety
+    /// The lock is held, and no other reference to its value overlaps this one.
+    #[doc(hidden)]
+    #[allow(clippy::mut_from_ref, reason = "the lock makes it exclusive")]
+    unsafe fn exclusive(&self) -> &mut Self::Target;
+}
+
+impl<T: ?Sized> Sealed for &OrderedMutex<T> {}
+
+// SAFETY: a lock's id, raw lock and value belong together from its making on.
+unsafe impl<T: ?Sized> Request for &OrderedMutex<T> {
+    type Target = T;
+    type Mut<'g>
+        = &'g mut T
+    where
+        Self: 'g;
+
+    #[inline]
+    fn entry(&self) -> Entry<'_> {
+        Entry { id: self.id, raw: &self.raw }
+    }
+
+    #[inline]
+    unsafe fn shared(&self) -> &T {
+        // SAFETY: passed on to the caller.
+        unsafe { self.value.shared() }
+    }
+
+    #[inline]
+    unsafe fn lend(&self) -> &mut T {
+        // SAFETY: passed on to the caller.
+        unsafe { self.value.exclusive() }
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<T: ?Sized> Exclusive for &OrderedMutex<T> {
+    #[inline]
+    unsafe fn exclusive(&self) -> &mut T {
+        // SAFETY: passed on to the caller.
+        unsafe { self.value.exclusive() }
+    }
+}
+
+/// A set of locks that can be taken at once: a tuple of one to eight requests, whose types may differ, or an array, a
+/// slice or a `Vec` of requests of one type. A request is a `&OrderedMutex<T>`.
+///
+/// The trait is sealed.
+///
+/// # Safety
+/// `set_len` and the lock that each `set_entry` names do not change while `self` lives.
+pub unsafe trait LockSet: Sealed {
+    /// What [`Locked::split`](crate::Locked::split) lends: a tuple, array or `Vec` of `&T`.
+    type Ref<'g>
+    where
+        Self: 'g;
+    /// What [`Locked::split_mut`](crate::Locked::split_mut) lends: a tuple, array or `Vec` of `&mut T`.
+    type Mut<'g>
+    where
+        Self: 'g;
+    /// A type that is `Sync` only if every value is.
+    #[doc(hidden)]
+    type Targets;
+
+    #[doc(hidden)]
+    fn set_len(&self) -> usize;
+
+    #[doc(hidden)]
+    fn set_entry(&self, at: usize) -> Entry<'_>;
+
+    /// # Safety
+    /// All locks of the set are held, and no exclusive reference to any of the values overlaps these.
+    #[doc(hidden)]
+    unsafe fn refs(&self) -> Self::Ref<'_>;
+
+    /// # Safety
+    /// All locks of the set are held, no two requests name the same, and no other reference to any of the values
+    /// overlaps these.
+    #[doc(hidden)]
+    unsafe fn muts(&self) -> Self::Mut<'_>;
+}
+
+/// A set of requests of one type.
+///
+/// # Safety
+/// `requests` are those of the [`LockSet`], in the same order.
+pub unsafe trait Uniform: LockSet {
+    /// The type of the requests.
+    type Request: Request;
+
+    #[doc(hidden)]
+    fn requests(&self) -> &[Self::Request];
+}
+
+/// `Sync` only if `T` is.
+pub struct Of<T: ?Sized>(PhantomData<*const T>);
+// SAFETY: there is nothing in it.
+unsafe impl<T: ?Sized + Sync> Sync for Of<T> {}
+
+macro_rules! tuple {
+    ($len:literal: $($request:ident $at:tt),+) => {
+        impl<$($request: Request),+> Sealed for ($($request,)+) {}
+
+        // SAFETY: a tuple has as many requests as it has, each of which keeps its lock (`Request`'s contract).
+        unsafe impl<$($request: Request),+> LockSet for ($($request,)+) {
+            type Ref<'g> = ($(&'g $request::Target,)+) where Self: 'g;
+            type Mut<'g> = ($($request::Mut<'g>,)+) where Self: 'g;
+            type Targets = ($(Of<$request::Target>,)+);
+
+            #[inline]
+            fn set_len(&self) -> usize {
+                $len
+            }
+
+            #[inline]
+            fn set_entry(&self, at: usize) -> Entry<'_> {
+                [$(self.$at.entry()),+][at]
+            }
+
+            #[inline]
+            unsafe fn refs(&self) -> Self::Ref<'_> {
+                // SAFETY: passed on to the caller.
+                unsafe { ($(self.$at.shared(),)+) }
+            }
+
+            #[inline]
+            unsafe fn muts(&self) -> Self::Mut<'_> {
+                // SAFETY: passed on to the caller.
+                unsafe { ($(self.$at.lend(),)+) }
+            }
+        }
+    };
+}
+
+tuple!(1: A 0);
+tuple!(2: A 0, B 1);
+tuple!(3: A 0, B 1, C 2);
+tuple!(4: A 0, B 1, C 2, D 3);
+tuple!(5: A 0, B 1, C 2, D 3, E 4);
+tuple!(6: A 0, B 1, C 2, D 3, E 4, F 5);
+tuple!(7: A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+tuple!(8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+
+macro_rules! sequence {
+    ([$($generics:tt)*] $set:ty: $ref:ty, $mut:ty, $this:ident => $refs:expr, $muts:expr) => {
+        impl<$($generics)*> Sealed for $set {}
+
+        // SAFETY: `self` is borrowed while it is locked, so neither its length nor its requests change, and each of
+        // those keeps its lock (`Request`'s contract).
+        unsafe impl<$($generics)*> LockSet for $set {
+            type Ref<'g> = $ref where Self: 'g;
+            type Mut<'g> = $mut where Self: 'g;
+            type Targets = Of<R::Target>;
+
+            #[inline]
+            fn set_len(&self) -> usize {
+                self[..].len()
+            }
+
+            #[inline]
+            fn set_entry(&self, at: usize) -> Entry<'_> {
+                self[at].entry()
+            }
+
+            #[inline]
+            unsafe fn refs(&$this) -> Self::Ref<'_> {
+                // SAFETY: passed on to the caller.
+                unsafe { $refs }
+            }
+
+            #[inline]
+            unsafe fn muts(&$this) -> Self::Mut<'_> {
+                // SAFETY: passed on to the caller.
+                unsafe { $muts }
+            }
+        }
+
+        // SAFETY: the whole of the sequence, as it is.
+        unsafe impl<$($generics)*> Uniform for $set {
+            type Request = R;
+
+            #[inline]
+            fn requests(&self) -> &[R] {
+                &self[..]
+            }
+        }
+    };
+}
+
+sequence!([R: Request, const N: usize] [R; N]: [&'g R::Target; N], [R::Mut<'g>; N], self =>
+    self.each_ref().map(|request| request.shared()), self.each_ref().map(|request| request.lend()));
+sequence!([R: Request] Vec<R>: Vec<&'g R::Target>, Vec<R::Mut<'g>>, self =>
+    self.iter().map(|request| request.shared()).collect(), self.iter().map(|request| request.lend()).collect());
+sequence!(['s, R: Request] &'s [R]: Vec<&'g R::Target>, Vec<R::Mut<'g>>, self =>
+    self.iter().map(|request| request.shared()).collect(), self.iter().map(|request| request.lend()).collect());

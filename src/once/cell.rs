@@ -1,0 +1,374 @@
+//! A cell that is written once.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use super::InitError;
+use super::error::REENTRANT;
+use super::raw::{Entered, RawOnce, Refused};
+use super::running;
+use crate::sync::{UnsafeCell, const_fn};
+use crate::wait::Timer;
+use crate::{Limit, Stopped};
+
+/// A cell that many threads may try to fill and that is filled once.
+///
+/// It has every stable method of `once_cell::sync::OnceCell` and of [`std::sync::OnceLock`], so changing the import is
+/// enough, and forms of the waiting ones that take a [`Limit`].
+///
+/// One initialiser runs at a time; other callers wait for it. One that fails or panics leaves the cell empty, and the
+/// next caller tries again: nobody ever sees half a value. [`wait`](OnceCell::wait) waits without initialising.
+///
+/// # Re-entrance
+/// An initialiser that asks for the value it is making would wait for itself. That is found: the `get_or_..._within`
+/// forms return [`Reentrant`](InitError::Reentrant), all others panic and say so at the caller's place. What is not found
+/// is a detour, such as an initialiser that waits for a thread which waits for the cell; a limit ends that.
+///
+/// # Memory ordering
+/// Everything that the initialiser did happens-before the return of every call that gives out the value. Everything
+/// that a failed initialiser did happens-before the next one.
+///
+/// # Which one
+/// [`Lazy`](crate::Lazy) if the initialiser is known where the cell is declared. `OnceCell` if it needs arguments, may
+/// fail, or must be bounded. An [`OrderedMutex`](crate::OrderedMutex) if the value changes later.
+///
+/// # Examples
+///
+/// A pool is opened once. Opening may fail, and no request waits longer than it may:
+///
+/// ```
+/// use raddle::{InitError, OnceCell};
+/// use std::time::Duration;
+///
+/// static POOL: OnceCell<Vec<&str>> = OnceCell::new();
+///
+/// fn pool() -> Result<&'static Vec<&'static str>, InitError<std::io::Error>> {
+///     POOL.get_or_try_init_within(|| Ok(vec!["connection 1", "connection 2"]), Duration::from_secs(2))
+/// }
+///
+/// assert_eq!(pool()?.len(), 2);
+/// # Ok::<(), InitError<std::io::Error>>(())
+/// ```
+pub struct OnceCell<T> {
+    raw: RawOnce,
+    value: UnsafeCell<MaybeUninit<T>>,
+    /// Drops a `T`.
+    owns: PhantomData<T>,
+}
+
+// SAFETY: the value goes where the cell goes.
+unsafe impl<T: Send> Send for OnceCell<T> {}
+// SAFETY: `&OnceCell` gives out `&T`, which needs `T: Sync`, and one thread's value may be dropped by another, which
+// needs `T: Send`.
+unsafe impl<T: Send + Sync> Sync for OnceCell<T> {}
+impl<T: UnwindSafe> UnwindSafe for OnceCell<T> {}
+// A panicking initialiser leaves the cell empty, so nothing broken is met; the value itself was moved in.
+impl<T: RefUnwindSafe + UnwindSafe> RefUnwindSafe for OnceCell<T> {}
+
+impl<T> OnceCell<T> {
+    const_fn! {
+        /// An empty cell.
+        pub const fn new() -> Self {
+            Self { raw: RawOnce::new(), value: UnsafeCell::new(MaybeUninit::uninit()), owns: PhantomData }
+        }
+    }
+
+    const_fn! {
+        /// A cell that holds the value.
+        pub const fn with_value(value: T) -> Self {
+            Self { raw: RawOnce::new_ready(), value: UnsafeCell::new(MaybeUninit::new(value)), owns: PhantomData }
+        }
+    }
+
+    /// The value, if it is there. Never waits: while a thread initialises, there is none.
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        // SAFETY: ready.
+        self.raw.is_ready().then(|| unsafe { self.get_unchecked() })
+    }
+
+    /// The value for change, if it is there.
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        // SAFETY: ready, so the value is there (`raw`'s invariant 2), and `&mut self` keeps everybody else out.
+        self.raw.is_ready().then(|| unsafe { self.value.get_mut().assume_init_mut() })
+    }
+
+    /// The value, without looking whether it is there.
+    ///
+    /// # Safety
+    /// The cell is initialised, and that happens-before this call.
+    #[inline]
+    pub unsafe fn get_unchecked(&self) -> &T {
+        // SAFETY: the caller says that the state is READY, so the value is there and nobody writes it while it is
+        // shared (`raw`'s invariant 2).
+        unsafe { self.value.shared().assume_init_ref() }
+    }
+
+    /// Waits until another thread has initialised the cell.
+    ///
+    /// # Panics
+    /// If the calling thread is initialising this cell.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = raddle::OnceCell::new();
+    /// std::thread::scope(|threads| {
+    ///     threads.spawn(|| cell.set(7));
+    ///     assert_eq!(*cell.wait(), 7);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn wait(&self) -> &T {
+        unlimited(self.wait_within(Limit::NEVER).map_err(InitError::Stopped))
+    }
+
+    /// Waits until another thread has initialised the cell, no longer than the limit.
+    ///
+    /// # Panics
+    /// If the calling thread is initialising this cell.
+    ///
+    /// # Errors
+    /// If the limit came first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{OnceCell, Stopped};
+    /// use std::time::Duration;
+    ///
+    /// let cell = OnceCell::<u8>::new();
+    /// assert_eq!(cell.wait_within(Duration::from_millis(5)), Err(Stopped::TimedOut));
+    /// ```
+    #[track_caller]
+    pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<&T, Stopped> {
+        match self.raw.watch(&mut Timer::new(limit.into())) {
+            // SAFETY: ready.
+            Ok(()) => Ok(unsafe { self.get_unchecked() }),
+            Err(Refused::Stopped(stopped)) => Err(stopped),
+            Err(Refused::Reentrant) => panic!("{REENTRANT}"),
+        }
+    }
+
+    /// Fills the cell, waiting for an initialiser that runs.
+    ///
+    /// # Errors
+    /// The given value, if the cell is full.
+    ///
+    /// # Panics
+    /// If the calling thread is initialising this cell.
+    #[track_caller]
+    pub fn set(&self, value: T) -> Result<(), T> {
+        match self.try_insert(value) {
+            Ok(_) => Ok(()),
+            Err((_, value)) => Err(value),
+        }
+    }
+
+    /// Fills the cell, waiting for an initialiser that runs, and gives the value in it.
+    ///
+    /// # Errors
+    /// The value in the cell and the given one, if the cell is full.
+    ///
+    /// # Panics
+    /// If the calling thread is initialising this cell.
+    #[track_caller]
+    pub fn try_insert(&self, value: T) -> Result<&T, (&T, T)> {
+        let mut value = Some(value);
+        let there = self.get_or_init(|| value.take().expect("an initialiser runs once"));
+        match value {
+            None => Ok(there),
+            Some(value) => Err((there, value)),
+        }
+    }
+
+    /// The value, made by `init` if the cell is empty. Many threads may call this; one `init` runs.
+    ///
+    /// # Panics
+    /// If `init` does, which leaves the cell empty; if `init` asks for this cell's value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = raddle::OnceCell::new();
+    /// assert_eq!(*cell.get_or_init(|| 40 + 2), 42);
+    /// assert_eq!(*cell.get_or_init(|| unreachable!()), 42);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn get_or_init<F: FnOnce() -> T>(&self, init: F) -> &T {
+        match self.get() {
+            Some(value) => value,
+            None => unlimited(self.initialise(|| Ok(init()), Limit::NEVER)),
+        }
+    }
+
+    /// The value, made by `init` if the cell is empty. The limit bounds waiting for another thread's initialiser; it
+    /// never interrupts the caller's own.
+    ///
+    /// # Errors
+    /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant).
+    ///
+    /// # Panics
+    /// If `init` does, which leaves the cell empty.
+    pub fn get_or_init_within<'l, F: FnOnce() -> T>(
+        &self,
+        init: F,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<&T, InitError> {
+        self.get_or_try_init_within(|| Ok(init()), limit)
+    }
+
+    /// The value, made by `init` if the cell is empty. If `init` fails the cell stays empty, and the next caller tries.
+    ///
+    /// # Errors
+    /// What `init` returned.
+    ///
+    /// # Panics
+    /// If `init` does, which leaves the cell empty; if `init` asks for this cell's value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = raddle::OnceCell::new();
+    /// assert!(cell.get_or_try_init(|| "forty-two".parse::<u8>()).is_err());
+    /// assert_eq!(cell.get_or_try_init(|| "42".parse::<u8>()), Ok(&42));
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn get_or_try_init<F: FnOnce() -> Result<T, E>, E>(&self, init: F) -> Result<&T, E> {
+        match self.get() {
+            Some(value) => Ok(value),
+            None => match self.initialise(init, Limit::NEVER) {
+                Ok(value) => Ok(value),
+                Err(InitError::Init(error)) => Err(error),
+                Err(InitError::Reentrant) => unlimited(Err(InitError::Reentrant)),
+                Err(InitError::Stopped(stopped)) => unlimited(Err(InitError::Stopped(stopped))),
+            },
+        }
+    }
+
+    /// The value, made by `init` if the cell is empty. The limit bounds waiting for another thread's initialiser; it
+    /// never interrupts the caller's own. If `init` fails the cell stays empty, and the next caller tries.
+    ///
+    /// # Errors
+    /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant), [`Init`](InitError::Init).
+    ///
+    /// # Panics
+    /// If `init` does, which leaves the cell empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{InitError, OnceCell};
+    /// use std::time::Duration;
+    ///
+    /// let cell = OnceCell::new();
+    /// let limit = Duration::from_secs(1);
+    /// let again = cell.get_or_try_init_within(
+    ///     || match cell.get_or_init_within(|| 1, limit) {
+    ///         Err(InitError::Reentrant) => Err("asked itself"),
+    ///         _ => Ok(2),
+    ///     },
+    ///     limit,
+    /// );
+    /// assert_eq!(again, Err(InitError::Init("asked itself")));
+    /// ```
+    pub fn get_or_try_init_within<'l, F: FnOnce() -> Result<T, E>, E>(
+        &self,
+        init: F,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<&T, InitError<E>> {
+        match self.get() {
+            Some(value) => Ok(value),
+            None => self.initialise(init, limit.into()),
+        }
+    }
+
+    #[cold]
+    fn initialise<F: FnOnce() -> Result<T, E>, E>(&self, init: F, limit: Limit<'_>) -> Result<&T, InitError<E>> {
+        match self.raw.enter(&mut Timer::new(limit)) {
+            Ok(Entered::Ready) => {}
+            Ok(Entered::Initialise(initialiser)) => {
+                // An error or a panic drops the initialiser, which leaves the cell empty.
+                let value = running::run(self.raw.key(), init).map_err(InitError::Init)?;
+                // SAFETY: this thread initialises (`raw`'s invariant 1).
+                unsafe { self.value.exclusive() }.write(value);
+                initialiser.finish();
+            }
+            Err(Refused::Stopped(stopped)) => return Err(InitError::Stopped(stopped)),
+            Err(Refused::Reentrant) => return Err(InitError::Reentrant),
+        }
+        // SAFETY: found ready, or made so by this thread.
+        Ok(unsafe { self.get_unchecked() })
+    }
+
+    /// Empties the cell and gives the value that was in it.
+    pub fn take(&mut self) -> Option<T> {
+        // SAFETY: the value was there (`raw`'s invariant 2), and the state says that it is not any more.
+        self.raw.reset().then(|| unsafe { self.value.get_mut().assume_init_read() })
+    }
+
+    /// The value that was in the cell.
+    pub fn into_inner(mut self) -> Option<T> {
+        self.take()
+    }
+}
+
+/// What a call without a limit got: re-entrance is all that can keep it from a value.
+#[track_caller]
+fn unlimited<T>(result: Result<T, InitError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(InitError::Reentrant) => panic!("{REENTRANT}"),
+        Err(InitError::Stopped(stopped)) => unreachable!("no limit was given: {stopped}"),
+    }
+}
+
+impl<T> Drop for OnceCell<T> {
+    #[inline]
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+impl<T> Default for OnceCell<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> From<T> for OnceCell<T> {
+    fn from(value: T) -> Self {
+        Self::with_value(value)
+    }
+}
+
+impl<T: Clone> Clone for OnceCell<T> {
+    /// A cell with a clone of the value, if it is there.
+    fn clone(&self) -> Self {
+        self.get().cloned().map_or_else(Self::new, Self::with_value)
+    }
+}
+
+impl<T: PartialEq> PartialEq for OnceCell<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<T: Eq> Eq for OnceCell<T> {}
+
+impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
+    /// Shows the value if it is there, and never waits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_tuple("OnceCell");
+        match self.get() {
+            Some(value) => out.field(value),
+            None => out.field(&format_args!("<uninit>")),
+        };
+        out.finish()
+    }
+}

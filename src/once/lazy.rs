@@ -1,0 +1,141 @@
+//! A value that is made when it is first asked for.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::panic::RefUnwindSafe;
+
+use super::OnceCell;
+use crate::sync::{UnsafeCell, const_fn};
+
+/// A value that is made by the first thread that asks for it.
+///
+/// It is `once_cell::sync::Lazy` with every method of that, and its poisoning: once the initialiser has panicked, every
+/// later access panics too, as there is nothing left to make the value with. Like all waits without a limit, access waits
+/// for the initialiser as long as it takes; [`OnceCell::get_or_init_within`] has a limit.
+///
+/// # Memory ordering
+/// Everything that the initialiser did happens-before the return of every call that gives out the value.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::Lazy;
+/// use std::collections::HashMap;
+///
+/// static WARDS: Lazy<HashMap<u32, &str>> = Lazy::new(|| HashMap::from([(1, "surgery"), (2, "oncology")]));
+///
+/// assert_eq!(WARDS[&2], "oncology");
+/// ```
+pub struct Lazy<T, F = fn() -> T> {
+    cell: OnceCell<T>,
+    /// Touched only by the thread that initialises `cell`, or through `&mut`.
+    init: UnsafeCell<Option<F>>,
+}
+
+// SAFETY: `&F` is given to nobody; F is called by the thread that initialises, hence `Send`. For T as in `OnceCell`.
+unsafe impl<T, F: Send> Sync for Lazy<T, F> where OnceCell<T>: Sync {}
+impl<T, F: RefUnwindSafe> RefUnwindSafe for Lazy<T, F> where OnceCell<T>: RefUnwindSafe {}
+
+/// The initialiser has panicked.
+struct Poisoned;
+
+/// What access says once the initialiser has panicked.
+const POISONED: &str = "Lazy instance has previously been poisoned: its initialiser panicked";
+
+impl<T, F> Lazy<T, F> {
+    const_fn! {
+        /// A value that `init` makes when it is first asked for.
+        pub const fn new(init: F) -> Self {
+            Self { cell: OnceCell::new(), init: UnsafeCell::new(Some(init)) }
+        }
+    }
+
+    /// The value, if it was made.
+    ///
+    /// # Errors
+    /// The initialiser, if it was not.
+    ///
+    /// # Panics
+    /// If the initialiser has panicked.
+    #[track_caller]
+    pub fn into_value(this: Self) -> Result<T, F> {
+        let Self { cell, init } = this;
+        match cell.into_inner() {
+            Some(value) => Ok(value),
+            None => Err(init.into_inner().expect(POISONED)),
+        }
+    }
+
+    /// The value, if it was made.
+    pub fn get(this: &Self) -> Option<&T> {
+        this.cell.get()
+    }
+
+    /// The value for change, if it was made.
+    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
+        this.cell.get_mut()
+    }
+}
+
+impl<T, F: FnOnce() -> T> Lazy<T, F> {
+    /// The value, made now if need be; what dereferencing does.
+    ///
+    /// # Panics
+    /// If the initialiser does or has done; if it asks for this value.
+    #[inline]
+    #[track_caller]
+    pub fn force(this: &Self) -> &T {
+        let made = this.cell.get_or_try_init(|| {
+            // SAFETY: this thread initialises the cell, so it alone touches `init`.
+            let init = unsafe { this.init.exclusive() }.take().ok_or(Poisoned)?;
+            Ok(init())
+        });
+        match made {
+            Ok(value) => value,
+            Err(Poisoned) => panic!("{POISONED}"),
+        }
+    }
+
+    /// The value for change, made now if need be; what dereferencing mutably does.
+    ///
+    /// # Panics
+    /// If the initialiser does or has done.
+    #[inline]
+    #[track_caller]
+    pub fn force_mut(this: &mut Self) -> &mut T {
+        Self::force(this);
+        this.cell.get_mut().expect("the value was made")
+    }
+}
+
+impl<T, F: FnOnce() -> T> Deref for Lazy<T, F> {
+    type Target = T;
+
+    #[inline]
+    #[track_caller]
+    fn deref(&self) -> &T {
+        Self::force(self)
+    }
+}
+
+impl<T, F: FnOnce() -> T> DerefMut for Lazy<T, F> {
+    #[inline]
+    #[track_caller]
+    fn deref_mut(&mut self) -> &mut T {
+        Self::force_mut(self)
+    }
+}
+
+impl<T: Default> Default for Lazy<T> {
+    /// A value that [`Default`] makes when it is first asked for.
+    fn default() -> Self {
+        Lazy::new(T::default)
+    }
+}
+
+impl<T: fmt::Debug, F> fmt::Debug for Lazy<T, F> {
+    /// Shows the value if it was made, and never makes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lazy").field("cell", &self.cell).field("init", &format_args!("..")).finish()
+    }
+}

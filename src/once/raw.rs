@@ -1,0 +1,286 @@
+//! The mechanism of a once-cell: one byte.
+//!
+//! | state | value | meaning |
+//! | --- | --- | --- |
+//! | `EMPTY` | none | nobody initialises |
+//! | `EMPTY + PARKED` | none | nobody initialises, and watchers sleep |
+//! | `RUNNING` | being written | one thread initialises |
+//! | `RUNNING + PARKED` | being written | one thread initialises, others sleep |
+//! | `READY` | there | for good, unless by `&mut` |
+//!
+//! Invariants:
+//! 1. Only the thread that moved the state to `RUNNING` touches the value until it moves the state on.
+//! 2. In `READY` the value is there, and nobody writes to it but through `&mut`.
+//! 3. `PARKED` is set while anyone sleeps. It is cleared by the step to `READY`, which wakes all, or under the lock of
+//!    the queue when nobody sleeps there any more.
+//!
+//! Two kinds of thread wait: a *candidate* would initialise the cell itself, a *watcher* would not. An initialiser that
+//! fails wakes the candidate that has waited longest and leaves watchers asleep. A woken candidate always tries first,
+//! also when its limit has passed: it either becomes the initialiser or finds another at work, whose end wakes
+//! the next. So a wake-up is never swallowed.
+//!
+//! # Memory ordering
+//! The step to `READY` is a Release and every look at it an Acquire, so the value and all that its initialiser did is
+//! visible to whoever gets it. The step back to `EMPTY` is a Release and the next step to `RUNNING` an Acquire, so that
+//! an initialiser sees all that failed ones did.
+
+use std::cell::Cell;
+
+use super::running;
+use crate::Stopped;
+use crate::sync::{
+    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, const_fn, covered, ord, step, unpark_all,
+    unpark_filter,
+};
+use crate::wait::{Timer, Waiter, block};
+
+const EMPTY: u8 = 0;
+const RUNNING: u8 = 1;
+const READY: u8 = 2;
+const PARKED: u8 = 4;
+
+const WATCHER: ParkToken = ParkToken(0);
+const CANDIDATE: ParkToken = ParkToken(1);
+
+/// Wake-up: the state has changed, look again.
+const LOOK: UnparkToken = UnparkToken(0);
+
+#[derive(Debug)]
+pub(super) struct RawOnce(AtomicU8);
+
+/// Why a thread that came to a cell has to leave again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Stopped(Stopped),
+    Reentrant,
+}
+
+/// What a candidate finds.
+pub(super) enum Entered<'a> {
+    /// The value is there.
+    Ready,
+    /// The caller initialises.
+    Initialise(Initialiser<'a>),
+}
+
+impl RawOnce {
+    const_fn! {
+        pub(super) const fn new() -> Self {
+            Self(AtomicU8::new(EMPTY))
+        }
+    }
+
+    const_fn! {
+        pub(super) const fn new_ready() -> Self {
+            Self(AtomicU8::new(READY))
+        }
+    }
+
+    pub(super) fn key(&self) -> usize {
+        (&raw const self.0).addr()
+    }
+
+    #[inline]
+    pub(super) fn is_ready(&self) -> bool {
+        // Acquire: pairs with the Release in `Initialiser::finish`; the value is visible.
+        self.0.load(ord!("once.get", Acquire)) == READY
+    }
+
+    /// Makes the cell empty again and says whether the value was there.
+    pub(super) fn reset(&mut self) -> bool {
+        // Relaxed: `&mut` excludes everybody else. What a sleeping watcher left behind cannot be there: it borrows the
+        // cell.
+        let ready = self.0.load(Relaxed) == READY;
+        self.0.store(EMPTY, Relaxed);
+        ready
+    }
+
+    /// Becomes the initialiser, or waits until the value is there.
+    #[inline]
+    pub(super) fn enter(&self, timer: &mut Timer<'_>) -> Result<Entered<'_>, Refused> {
+        match self.try_enter() {
+            Some(entered) => Ok(entered),
+            None => self.wait(timer, Candidate(self)),
+        }
+    }
+
+    /// Waits until the value is there.
+    pub(super) fn watch(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        if self.is_ready() { Ok(()) } else { self.wait(timer, Watcher(self)) }
+    }
+
+    #[cold]
+    fn wait<W: Waiter>(&self, timer: &mut Timer<'_>, mut waiter: W) -> Result<W::Output, Refused> {
+        // Once is enough: while this thread waits it begins no initialiser.
+        if running::is_running(self.key()) && step!("once.reentry") {
+            return Err(Refused::Reentrant);
+        }
+        block(&mut waiter, timer).map_err(Refused::Stopped)
+    }
+
+    /// `None`: another thread is initialising.
+    #[inline]
+    fn try_enter(&self) -> Option<Entered<'_>> {
+        // Acquire, where it reads READY: as in `is_ready`. Otherwise the compare-exchange decides.
+        let mut state = self.0.load(ord!("once.enter-ready", Acquire));
+        loop {
+            if state == READY {
+                return Some(Entered::Ready);
+            }
+            if state & RUNNING != 0 {
+                return None;
+            }
+            // Acquire on success: pairs with the Release in `Initialiser::drop`, so that this initialiser sees what a
+            // failed one did. On failure: as the load above.
+            match self.0.compare_exchange_weak(
+                state,
+                state | RUNNING,
+                ord!("once.enter", Acquire),
+                ord!("once.enter-again", Acquire),
+            ) {
+                Ok(_) => return Some(Entered::Initialise(Initialiser(self))),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Marks that a sleeper is coming, unless the state is one that it would not sleep in.
+    fn announce(&self, sleeps_in: impl Fn(u8) -> bool) -> bool {
+        // Relaxed: the mark is looked at by the initialiser's read-modify-write and under the queue's lock.
+        let state = self.0.load(Relaxed);
+        if !sleeps_in(state & !PARKED) {
+            return false;
+        }
+        state & PARKED != 0
+            || !step!("once.announce")
+            || self.0.compare_exchange_weak(state, state | PARKED, Relaxed, Relaxed).is_ok()
+    }
+
+    fn leave(&self, last: bool) {
+        if last && step!("once.leave-clears") {
+            covered!("once.leave-last");
+            // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
+            self.0.fetch_and(!PARKED, Relaxed);
+        }
+    }
+}
+
+/// The right to write the value. Dropped without [`finish`](Initialiser::finish) it has failed: the cell is empty again
+/// and the next candidate takes over.
+pub(super) struct Initialiser<'a>(&'a RawOnce);
+
+impl Initialiser<'_> {
+    /// The value is written.
+    #[inline]
+    pub(super) fn finish(self) {
+        let once = self.0;
+        std::mem::forget(self);
+        let key = once.key();
+        // Release: pairs with the Acquire in `is_ready` and `try_enter`.
+        let old = once.0.swap(READY, ord!("once.publish", Release));
+        // From here on the cell may be gone.
+        if old & PARKED != 0 && step!("once.finish-wakes") {
+            covered!("once.finish-parked");
+            // SAFETY: there is no callback; a key is compared only.
+            unsafe { unpark_all(key, LOOK) };
+        }
+    }
+}
+
+impl Drop for Initialiser<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        covered!("once.failed");
+        let state = &self.0.0;
+        // Release: pairs with the Acquire of the next initialiser's compare-exchange in `try_enter`.
+        if state.compare_exchange(RUNNING, EMPTY, ord!("once.fail-fast", Release), Relaxed).is_ok() {
+            return;
+        }
+        let picked = Cell::new(false);
+        let first_candidate = |token: ParkToken| {
+            if picked.get() {
+                FilterOp::Stop
+            } else if token == CANDIDATE || !step!("once.fail-wakes-candidate") {
+                picked.set(true);
+                FilterOp::Unpark
+            } else {
+                FilterOp::Skip
+            }
+        };
+        // SAFETY: the callbacks load and store atomics and cells only.
+        unsafe {
+            unpark_filter(self.0.key(), first_candidate, |result| {
+                let parked = if result.have_more_threads { PARKED } else { 0 };
+                // A plain store loses nothing: in `RUNNING + PARKED` only the initialiser and, under the queue's lock,
+                // a leaving sleeper change the state.
+                // Release: pairs as above.
+                state.store(EMPTY | parked, ord!("once.fail-slow", Release));
+                LOOK
+            });
+        }
+    }
+}
+
+/// A thread that would initialise the cell.
+struct Candidate<'a>(&'a RawOnce);
+
+impl<'a> Waiter for Candidate<'a> {
+    type Output = Entered<'a>;
+
+    fn key(&self) -> usize {
+        self.0.key()
+    }
+
+    fn token(&self) -> ParkToken {
+        CANDIDATE
+    }
+
+    fn attempt(&mut self) -> Option<Entered<'a>> {
+        self.0.try_enter()
+    }
+
+    fn announce(&mut self) -> bool {
+        self.0.announce(|state| state == RUNNING)
+    }
+
+    fn validate(&self) -> bool {
+        // Relaxed: the queue's lock orders this load after every change that was made under it.
+        self.0.0.load(Relaxed) == RUNNING | PARKED
+    }
+
+    fn leave(&self, last: bool) {
+        self.0.leave(last);
+    }
+}
+
+/// A thread that waits for others to initialise the cell.
+struct Watcher<'a>(&'a RawOnce);
+
+impl Waiter for Watcher<'_> {
+    type Output = ();
+
+    fn key(&self) -> usize {
+        self.0.key()
+    }
+
+    fn token(&self) -> ParkToken {
+        WATCHER
+    }
+
+    fn attempt(&mut self) -> Option<()> {
+        self.0.is_ready().then_some(())
+    }
+
+    fn announce(&mut self) -> bool {
+        self.0.announce(|state| state != READY)
+    }
+
+    fn validate(&self) -> bool {
+        // Relaxed: as for a candidate. READY comes without PARKED.
+        self.0.0.load(Relaxed) & PARKED != 0
+    }
+
+    fn leave(&self, last: bool) {
+        self.0.leave(last);
+    }
+}

@@ -1,0 +1,33 @@
+//! The two worlds that everything above is written against.
+//!
+//! This is the only place that names atomics, the parking lot, the clock, thread-locals or loom. The shipped build takes
+//! [`real`]; a build that model-checks takes [`model`]. Both export the same names, so that the lines above are the very
+//! same lines in both:
+//!
+//! | name | shipped | under loom |
+//! | --- | --- | --- |
+//! | `AtomicU8`, `AtomicU64`, `AtomicPtr`, `Ordering` | core's | loom's |
+//! | `UnsafeCell` | core's, by reference | loom's, each access checked for races |
+//! | `park`, `unpark_one`, `unpark_all`, `unpark_filter` | `parking_lot_core` | a queue per address, scheduled by loom |
+//! | `now` | the system's monotonic clock | a clock that `raddle::model::advance` moves |
+//! | `local!`, `global!`, `panicking` | thread-locals, statics, `std::thread::panicking` | the same per model thread and per execution |
+//! | `Spin` | a bounded spin | none: spinning finds nothing that parking does not |
+//! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
+//! | `const_fn!`, `array!` | a `const fn`, an array | a `fn`, since loom's constructors are not const |
+
+#[cfg(all(loom, any(test, feature = "loom")))]
+pub(crate) mod model;
+#[cfg(all(loom, any(test, feature = "loom")))]
+use model as world;
+
+#[cfg(not(all(loom, any(test, feature = "loom"))))]
+mod real;
+#[cfg(not(all(loom, any(test, feature = "loom"))))]
+use real as world;
+
+pub(crate) use world::{
+    AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Spin, UnparkToken, UnsafeCell,
+    array, const_fn, covered, global, local, now, ord, owned_load, panicking, park, step, unpark_all, unpark_filter,
+};
+
+pub(crate) use std::time::Instant;

@@ -1,0 +1,95 @@
+//! What belongs to one execution of a model, and is gone with it.
+//!
+//! All threads of a model are coroutines on one OS thread, so a `std` thread-local is shared by them. It outlives an
+//! execution, though, and loom tells nobody when the next one starts. What tells executions apart is the id that loom
+//! hashes as a part of each `ThreadId`; the state is made anew whenever that id is a new one. No hook in the model's
+//! main closure is needed, so a user's bare `loom::model` works.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+
+use super::clock::Clock;
+use super::lot::Queue;
+
+#[derive(Default)]
+pub(crate) struct Execution {
+    pub(super) clock: Clock,
+    /// One queue for each address that was ever parked on or unparked in this execution. Never iterated, so that
+    /// nothing depends on the order of addresses.
+    pub(super) queues: RefCell<BTreeMap<usize, Rc<Queue>>>,
+    globals: RefCell<BTreeMap<usize, Rc<dyn Any>>>,
+    /// Threads that a model lets panic; see [`panicking`].
+    panickers: RefCell<Vec<loom::thread::ThreadId>>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<(usize, Rc<Execution>)> = RefCell::default();
+}
+
+/// Takes the first word that is hashed: the execution's id, the first field of loom's thread id.
+#[derive(Default)]
+struct FirstWord(Option<usize>);
+
+impl Hasher for FirstWord {
+    fn write_usize(&mut self, word: usize) {
+        self.0.get_or_insert(word);
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("loom's thread id hashes two words");
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+/// The state of the execution that is running.
+pub(crate) fn current() -> Rc<Execution> {
+    let mut word = FirstWord::default();
+    loom::thread::current().id().hash(&mut word);
+    let id = word.0.expect("loom's thread id hashes its execution's id");
+    let (state, old) = CURRENT.with_borrow_mut(|current| {
+        let old = (current.0 != id).then(|| std::mem::replace(current, (id, Rc::default())));
+        (current.1.clone(), old)
+    });
+    // Outside the borrow: what an earlier execution left may use the state while it goes.
+    drop(old);
+    state
+}
+
+/// A process-wide value, as [`global!`] hands it out: one for each execution.
+pub(crate) type Global<T> = Rc<T>;
+
+/// The value known by `key`, made by the first that asks.
+pub(crate) fn global<T: 'static>(key: usize, make: impl FnOnce() -> T) -> Global<T> {
+    let execution = current();
+    if let Some(value) = execution.globals.borrow().get(&key) {
+        return value.clone().downcast().expect("one key names one type");
+    }
+    let value = Rc::new(make());
+    execution.globals.borrow_mut().insert(key, value.clone());
+    value
+}
+
+/// Whether the calling *model* thread is panicking.
+///
+/// `std::thread::panicking` speaks of the OS thread, that is of all model threads at once. A model in which a thread
+/// panics names that thread with [`may_panic`]; where none is named, std's answer stands.
+pub(crate) fn panicking() -> bool {
+    std::thread::panicking() && {
+        let execution = current();
+        let panickers = execution.panickers.borrow();
+        panickers.is_empty() || panickers.contains(&loom::thread::current().id())
+    }
+}
+
+/// Says that the calling model thread is the one that will panic.
+#[cfg(test)]
+pub(crate) fn may_panic() {
+    let execution = current();
+    execution.panickers.borrow_mut().push(loom::thread::current().id());
+}

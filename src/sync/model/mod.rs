@@ -1,0 +1,132 @@
+//! The model world: loom's types, and small models of what loom does not have.
+//!
+//! Only these are modelled rather than shared with the shipped build: parking a thread ([`lot`]), the clock ([`clock`]),
+//! process-wide values ([`execution`]), thread-locals and the owned-slot load of the sharded counter.
+
+pub(crate) mod clock;
+pub(crate) mod execution;
+pub(crate) mod lot;
+pub(crate) mod marks;
+
+pub(crate) use clock::now;
+pub(crate) use execution::{Global, panicking};
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkToken, park, unpark_all, unpark_filter};
+
+/// Loads a word that only the calling thread stores to; loom reports a race if another thread's store is not ordered.
+///
+/// Besides finding shared slots, this keeps the load from being a branch point: published loom would stop exploring
+/// at a load that is followed by the same thread's store.
+///
+/// # Safety
+/// As for the shipped one: no store by another thread is unordered with this load.
+#[track_caller]
+pub(crate) unsafe fn owned_load(word: &AtomicU64) -> u64 {
+    // SAFETY: the caller's promise; loom checks it.
+    unsafe { word.unsync_load() }
+}
+
+/// Shared data whose access is ordered by something else; loom reports an access that is not.
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T: ?Sized>(loom::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    #[track_caller]
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::cell::UnsafeCell::new(value))
+    }
+
+    #[track_caller]
+    pub(crate) fn into_inner(self) -> T {
+        // Checked as a write, which loom's own into_inner is not.
+        self.0.with_mut(|_| ());
+        self.0.into_inner()
+    }
+}
+
+impl<T: ?Sized> UnsafeCell<T> {
+    /// # Safety
+    /// No write to the value overlaps the life of the reference.
+    #[track_caller]
+    pub(crate) unsafe fn shared(&self) -> &T {
+        // SAFETY: the caller promises that nothing writes while the reference lives.
+        self.0.with(|value| unsafe { &*value })
+    }
+
+    /// # Safety
+    /// No other access to the value overlaps the life of the reference.
+    #[track_caller]
+    #[allow(clippy::mut_from_ref, reason = "that is what an UnsafeCell is for; the contract is in # Safety")]
+    pub(crate) unsafe fn exclusive(&self) -> &mut T {
+        // SAFETY: the caller promises that nothing else accesses the value while the reference lives.
+        self.0.with_mut(|value| unsafe { &mut *value })
+    }
+
+    #[track_caller]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        // SAFETY: `&mut self` excludes every other access.
+        unsafe { self.exclusive() }
+    }
+}
+
+/// Never spins.
+#[derive(Default)]
+pub(crate) struct Spin;
+
+impl Spin {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn spin(&mut self) -> bool {
+        false
+    }
+
+    pub(crate) fn reset(&mut self) {}
+}
+
+macro_rules! const_fn {
+    ($(#[$attr:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$attr])* $vis fn $($rest)* };
+    ($(#[$attr:meta])* $vis:vis const unsafe fn $($rest:tt)*) => { $(#[$attr])* $vis unsafe fn $($rest)* };
+}
+
+macro_rules! array {
+    ($element:expr; $len:expr) => {
+        ::std::array::from_fn::<_, { $len }, _>(|_| $element)
+    };
+}
+
+macro_rules! local {
+    ($(#[$attr:meta])* static $name:ident: $t:ty = $init:expr) => {
+        ::loom::thread_local! { $(#[$attr])* static $name: $t = $init }
+    };
+}
+
+macro_rules! global {
+    ($(#[$attr:meta])* fn $name:ident() -> $t:ty = $init:expr) => {
+        $(#[$attr])*
+        fn $name() -> $crate::sync::Global<$t> {
+            $crate::sync::model::execution::global($name as fn() -> $crate::sync::Global<$t> as usize, || $init)
+        }
+    };
+}
+
+macro_rules! ord {
+    ($site:literal, $order:ident) => {
+        $crate::sync::model::marks::ordering($site, $crate::sync::Ordering::$order)
+    };
+}
+
+macro_rules! step {
+    ($site:literal) => {
+        $crate::sync::model::marks::step($site)
+    };
+}
+
+macro_rules! covered {
+    ($mark:literal) => {
+        $crate::sync::model::marks::cover($mark)
+    };
+}
+
+pub(crate) use {array, const_fn, covered, global, local, ord, step};

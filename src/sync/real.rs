@@ -1,0 +1,113 @@
+//! The shipped world: core atomics, `parking_lot_core`, the system's clock.
+
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+pub(crate) use parking_lot_core::{
+    FilterOp, ParkResult, ParkToken, SpinWait as Spin, UnparkToken, park, unpark_all, unpark_filter,
+};
+pub(crate) use std::thread::panicking;
+
+use std::time::Instant;
+
+/// Reads the monotonic clock.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Loads a word that only the calling thread stores to.
+///
+/// # Safety
+/// No other thread stores to `word` unless that store happens-before this load or is ordered after it.
+#[inline(always)]
+pub(crate) unsafe fn owned_load(word: &AtomicU64) -> u64 {
+    // Relaxed: no other thread stores, so this reads the caller's own last store or the one handed over with the word.
+    word.load(Ordering::Relaxed)
+}
+
+/// Shared data whose access is ordered by something else.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct UnsafeCell<T: ?Sized>(core::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+impl<T: ?Sized> UnsafeCell<T> {
+    /// # Safety
+    /// No write to the value overlaps the life of the reference.
+    #[inline(always)]
+    pub(crate) unsafe fn shared(&self) -> &T {
+        // SAFETY: the caller promises that nothing writes while the reference lives.
+        unsafe { &*self.0.get() }
+    }
+
+    /// # Safety
+    /// No other access to the value overlaps the life of the reference.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref, reason = "that is what an UnsafeCell is for; the contract is in # Safety")]
+    pub(crate) unsafe fn exclusive(&self) -> &mut T {
+        // SAFETY: the caller promises that nothing else accesses the value while the reference lives.
+        unsafe { &mut *self.0.get() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
+}
+
+/// A process-wide value, as [`global!`] hands it out.
+pub(crate) type Global<T> = &'static T;
+
+macro_rules! const_fn {
+    ($($item:tt)*) => { $($item)* };
+}
+
+/// An array whose elements are made one by one, in a `const_fn!`.
+macro_rules! array {
+    ($element:expr; $len:expr) => {
+        [const { $element }; $len]
+    };
+}
+
+macro_rules! local {
+    ($(#[$attr:meta])* static $name:ident: $t:ty = $init:expr) => {
+        ::std::thread_local! { $(#[$attr])* static $name: $t = const { $init } }
+    };
+}
+
+macro_rules! global {
+    ($(#[$attr:meta])* fn $name:ident() -> $t:ty = $init:expr) => {
+        $(#[$attr])*
+        fn $name() -> $crate::sync::Global<$t> {
+            static VALUE: $t = $init;
+            &VALUE
+        }
+    };
+}
+
+macro_rules! ord {
+    ($site:literal, $order:ident) => {
+        $crate::sync::Ordering::$order
+    };
+}
+
+macro_rules! step {
+    ($site:literal) => {
+        true
+    };
+}
+
+macro_rules! covered {
+    ($mark:literal) => {
+        ()
+    };
+}
+
+pub(crate) use {array, const_fn, covered, global, local, ord, step};

@@ -1,0 +1,240 @@
+//! The raw lock: one byte, on the parking lot.
+//!
+//! | state | meaning |
+//! | --- | --- |
+//! | `0` | free |
+//! | `LOCKED` | held, nobody sleeps |
+//! | `LOCKED + PARKED` | held, and a thread sleeps or is about to |
+//! | `PARKED` | free, one sleeper was woken and more sleep |
+//! | `POISONED` | refused to all until cleared; nobody sleeps |
+//!
+//! Invariants:
+//! 1. `POISONED` excludes the other bits: it is set only by the holder, in the step that lets go, and a thread takes the
+//!    lock or marks itself as a sleeper only from a state without it.
+//! 2. A thread sleeps only after it has seen `LOCKED + PARKED` under the lock of the queue, and the holder lets go of a
+//!    `PARKED` lock only under that lock: no sleeper is left behind.
+//! 3. `PARKED` is set while anyone sleeps, and cleared only under the lock of the queue, when nobody does, or by the
+//!    poisoner, who wakes everybody.
+//!
+//! # Memory ordering
+//! Taking the lock is an Acquire that reads what the last holder's Release wrote; setting `PARKED` and clearing
+//! `POISONED` in between are read-modify-writes, which pass that Release on.
+//!
+//! # Overtaking
+//! A running thread may take a lock that was just released ahead of the sleeper that was woken for it: that keeps the
+//! lock busy. A sleeper counts how often it was woken in vain, and after [`MAX_LOSSES`] times it is handed the lock
+//! without its ever being free. The count travels in the park token, where the unlocking thread sees it.
+
+use std::cell::Cell;
+
+use super::block::{Waiter, block};
+use super::limit::{Stopped, Timer};
+use crate::sync::{
+    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, const_fn, covered, ord, step, unpark_all,
+    unpark_filter,
+};
+
+const LOCKED: u8 = 1;
+const PARKED: u8 = 2;
+const POISONED: u8 = 4;
+
+/// How often a sleeper may be woken and find the lock taken again before it is handed the lock.
+pub(crate) const MAX_LOSSES: usize = if cfg!(all(loom, any(test, feature = "loom"))) { 1 } else { 4 };
+
+/// Wake-up: the lock may be free, try.
+const RETRY: UnparkToken = UnparkToken(0);
+/// Wake-up: the lock is yours.
+const HANDED: UnparkToken = UnparkToken(1);
+
+/// Why the lock was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Busy,
+    Poisoned,
+    Stopped(Stopped),
+}
+
+#[derive(Debug)]
+pub(crate) struct RawMutex(AtomicU8);
+
+impl RawMutex {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(AtomicU8::new(0))
+        }
+    }
+
+    fn key(&self) -> usize {
+        (&raw const self.0).addr()
+    }
+
+    /// Takes the lock if it is free and nobody sleeps: the first try of every way to lock.
+    #[inline]
+    fn try_fast(&self) -> bool {
+        // Acquire: pairs with the Release in `unlock`, `unlock_slow` and `poison`, after `clear_poison`.
+        self.0.compare_exchange_weak(0, LOCKED, ord!("raw.lock-fast", Acquire), Relaxed).is_ok()
+    }
+
+    /// Takes the lock, waiting as long as the timer lets.
+    #[inline]
+    pub(crate) fn lock(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        if self.try_fast() { Ok(()) } else { self.lock_slow(timer) }
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Result<(), Refused> {
+        if self.try_fast() { Ok(()) } else { self.try_slow().unwrap_or(Err(Refused::Busy)) }
+    }
+
+    #[cold]
+    fn lock_slow(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        let mut locker = Locker { mutex: self, losses: 0, handed: false };
+        block(&mut locker, timer).unwrap_or_else(|stopped| Err(Refused::Stopped(stopped)))
+    }
+
+    /// Takes the lock whether or not others sleep. `None`: it is held.
+    fn try_slow(&self) -> Option<Result<(), Refused>> {
+        let mut state = self.0.load(Relaxed);
+        loop {
+            if state & POISONED != 0 {
+                return Some(Err(Refused::Poisoned));
+            }
+            if state & LOCKED != 0 {
+                return None;
+            }
+            // Acquire: pairs as in `try_fast`.
+            match self.0.compare_exchange_weak(state, state | LOCKED, ord!("raw.lock-slow", Acquire), Relaxed) {
+                Ok(_) => return Some(Ok(())),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Lets go of the lock, which the caller holds.
+    #[inline]
+    pub(crate) fn unlock(&self) {
+        // Release: pairs with the Acquire of the next to take the lock, who sees all that was done under it.
+        if self.0.compare_exchange(LOCKED, 0, ord!("raw.unlock-fast", Release), Relaxed).is_err() {
+            self.unlock_slow();
+        }
+    }
+
+    #[cold]
+    fn unlock_slow(&self) {
+        covered!("raw.unlock-parked");
+        let first = Cell::new(None);
+        let wake_first = |token: ParkToken| {
+            if first.get().is_some() {
+                return FilterOp::Stop;
+            }
+            first.set(Some(token.0));
+            FilterOp::Unpark
+        };
+        // SAFETY: the callbacks load and store atomics and cells only.
+        unsafe {
+            unpark_filter(self.key(), wake_first, |result| {
+                let parked = if result.have_more_threads { PARKED } else { 0 };
+                let hand_over = first.get().is_some_and(|losses| losses >= MAX_LOSSES);
+                let (state, why) = if hand_over { (LOCKED | parked, HANDED) } else { (parked, RETRY) };
+                // A plain store loses nothing: while the lock is held and PARKED, only the holder and, under the
+                // queue's lock, a leaving sleeper change the state (invariants 2 and 3).
+                // Release: pairs with the Acquire of the next to take the lock, or of the thread it is handed to.
+                self.0.store(state, ord!("raw.unlock-slow", Release));
+                why
+            });
+        }
+    }
+
+    /// Lets go of the lock, which the caller holds, and refuses it to everybody until [`clear_poison`].
+    ///
+    /// [`clear_poison`]: RawMutex::clear_poison
+    #[cold]
+    pub(crate) fn poison(&self) {
+        // Release: pairs with the Acquire of the first to take the lock after the poison was cleared.
+        let old = self.0.swap(POISONED, ord!("raw.poison", Release));
+        if old & PARKED != 0 && step!("raw.poison-wakes") {
+            covered!("raw.poison-parked");
+            // SAFETY: there is no callback.
+            unsafe { unpark_all(self.key(), RETRY) };
+        }
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        // Relaxed: a hint; who needs the data takes the lock.
+        self.0.load(Relaxed) & POISONED != 0
+    }
+
+    pub(crate) fn clear_poison(&self) {
+        // Relaxed: a read-modify-write passes the poisoner's Release on to the next to take the lock.
+        self.0.fetch_and(!POISONED, Relaxed);
+    }
+}
+
+/// A thread that waits for the lock.
+struct Locker<'a> {
+    mutex: &'a RawMutex,
+    /// How often this thread was woken and had to sleep again.
+    losses: usize,
+    handed: bool,
+}
+
+impl Waiter for Locker<'_> {
+    type Output = Result<(), Refused>;
+
+    fn key(&self) -> usize {
+        self.mutex.key()
+    }
+
+    fn token(&self) -> ParkToken {
+        ParkToken(self.losses)
+    }
+
+    fn attempt(&mut self) -> Option<Self::Output> {
+        if self.handed {
+            // Acquire: pairs with the Release in `unlock_slow`, which wrote this state; a wake promises no order.
+            let state = self.mutex.0.load(ord!("raw.handed", Acquire));
+            debug_assert_eq!(state & LOCKED, LOCKED, "a lock that is handed over stays locked");
+            return Some(Ok(()));
+        }
+        self.mutex.try_slow()
+    }
+
+    fn may_spin(&self) -> bool {
+        // Not past threads that sleep already.
+        self.mutex.0.load(Relaxed) & PARKED == 0
+    }
+
+    fn announce(&mut self) -> bool {
+        // Relaxed: the mark is looked at by the unlocker's compare-exchange and under the queue's lock.
+        match self.mutex.0.load(Relaxed) {
+            LOCKED => {
+                !step!("raw.announce")
+                    || self.mutex.0.compare_exchange_weak(LOCKED, LOCKED | PARKED, Relaxed, Relaxed).is_ok()
+            }
+            state => state == LOCKED | PARKED,
+        }
+    }
+
+    fn validate(&self) -> bool {
+        // Relaxed: the queue's lock orders this load after every change that was made under it.
+        self.mutex.0.load(Relaxed) == LOCKED | PARKED
+    }
+
+    fn woken(&mut self, why: UnparkToken) {
+        if why == HANDED {
+            covered!("raw.handed");
+            self.handed = true;
+        } else {
+            self.losses += 1;
+        }
+    }
+
+    fn leave(&self, last: bool) {
+        if last && step!("raw.leave-clears") {
+            covered!("raw.leave-last");
+            // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
+            self.mutex.0.fetch_and(!PARKED, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The group and the wait for its end.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::state::State;
+use super::worker::{OwnedWorker, Worker};
+use super::{WaitError, WorkerPanicked};
+use crate::sync::{AtomicU64, Ordering::Relaxed, UnparkToken, const_fn, covered, ord, step, unpark_all};
+use crate::wait::{Timer, Waiter, block};
+use crate::{Limit, Stopped};
+
+/// Waits until all workers of a group are done.
+///
+/// A worker is a value: it is done when it is dropped, at the end of its thread or on the way out of a panic. The waiter
+/// learns of a panic. A group can be used again and again; [`wait`](WaitGroup::wait) returns when the count of workers
+/// was zero at some moment since it was called, also if new workers were made since.
+///
+/// Make the worker before the thread that it goes to, else the group may be found empty too early.
+///
+/// # Memory ordering
+/// Everything that happened before a worker was dropped happens-before the return of every `wait` that its end let go.
+///
+/// # Deadlock
+/// A thread that waits for a group while it has one of its workers waits for itself. Nothing finds that; a limit ends it.
+///
+/// # Which one
+/// [`std::thread::scope`] if the threads end with the work. A `WaitGroup` if they live on, if the wait needs a limit, or
+/// if a panic must be reported and not passed on. [`std::sync::Barrier`] if all wait for all.
+///
+/// # Examples
+///
+/// The request returns when every entry is in the audit log:
+///
+/// ```
+/// use raddle::WaitGroup;
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// let entries = Arc::new(WaitGroup::new());
+/// for action in ["opened record", "changed dose"] {
+///     let worker = entries.worker_owned();
+///     std::thread::spawn(move || {
+///         println!("{action}"); // stands for writing it
+///         drop(worker);
+///     });
+/// }
+/// entries.wait_within(Duration::from_secs(10))?;
+/// # Ok::<(), raddle::WaitError>(())
+/// ```
+pub struct WaitGroup {
+    state: AtomicU64,
+}
+
+impl WaitGroup {
+    const_fn! {
+        /// A group without workers.
+        pub const fn new() -> Self {
+            Self { state: AtomicU64::new(0) }
+        }
+    }
+
+    /// A new worker, which borrows the group.
+    ///
+    /// # Panics
+    /// If there are 2^31 workers, most of them leaked. The group is as it was.
+    #[track_caller]
+    #[inline]
+    pub fn worker(&self) -> Worker<'_> {
+        self.begin();
+        Worker::new(self)
+    }
+
+    /// A new worker, which shares the group.
+    ///
+    /// # Panics
+    /// If there are 2^31 workers, most of them leaked. The group is as it was.
+    #[track_caller]
+    #[inline]
+    pub fn worker_owned(self: &Arc<Self>) -> OwnedWorker {
+        self.begin();
+        OwnedWorker::new(Arc::clone(self))
+    }
+
+    /// How many workers there are now. Others may come and go before the caller looks at the answer.
+    pub fn count(&self) -> usize {
+        // Relaxed: who needs what the workers did waits for them.
+        State(self.state.load(Relaxed)).count() as usize
+    }
+
+    /// Waits until all workers are done.
+    ///
+    /// # Errors
+    /// If a worker was dropped by a panic that began after the worker was made, in this use of the group or in one
+    /// before, and [`clear_panicked`](WaitGroup::clear_panicked) was not called since. All workers are done all the same.
+    #[inline]
+    pub fn wait(&self) -> Result<(), WorkerPanicked> {
+        match self.wait_within(Limit::NEVER) {
+            Ok(()) => Ok(()),
+            Err(WaitError::Panicked(panicked)) => Err(panicked),
+            Err(WaitError::Stopped(stopped)) => unreachable!("no limit was given: {stopped}"),
+        }
+    }
+
+    /// Waits until all workers are done, no longer than the limit.
+    ///
+    /// # Errors
+    /// [`Stopped`](WaitError::Stopped) if the limit came first, [`Panicked`](WaitError::Panicked) as for
+    /// [`wait`](WaitGroup::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{Stopped, WaitError, WaitGroup};
+    /// use std::time::Duration;
+    ///
+    /// let group = WaitGroup::new();
+    /// let worker = group.worker();
+    /// let early = group.wait_within(Duration::from_millis(5));
+    /// assert_eq!(early, Err(WaitError::Stopped(Stopped::TimedOut)));
+    /// drop(worker);
+    /// assert_eq!(group.wait_within(Duration::ZERO), Ok(()));
+    /// ```
+    #[inline]
+    pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), WaitError> {
+        // Acquire: pairs with the Release in `end`, as in `Wait::attempt`.
+        let state = State(self.state.load(ord!("group.wait-zero", Acquire)));
+        let end = if state.count() == 0 { state } else { self.wait_slow(state, limit.into())? };
+        if end.is_panicked() { Err(WorkerPanicked.into()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn wait_slow(&self, state: State, limit: Limit<'_>) -> Result<State, Stopped> {
+        block(&mut Wait { group: self, generation: state.generation() }, &mut Timer::new(limit))
+    }
+
+    /// Forgets that a worker panicked.
+    pub fn clear_panicked(&self) {
+        // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
+        self.state.fetch_and(!State::PANICKED, Relaxed);
+    }
+
+    #[track_caller]
+    #[inline]
+    fn begin(&self) {
+        // Relaxed: whoever takes the worker elsewhere makes this visible with it; a read-modify-write passes on the
+        // Release that it stands behind.
+        let old = State(self.state.fetch_add(State::ONE, Relaxed));
+        if old.count() >= State::MAX_COUNT {
+            self.state.fetch_sub(State::ONE, Relaxed);
+            panic!("a WaitGroup has at most {} workers", State::MAX_COUNT);
+        }
+    }
+
+    /// A worker is done.
+    #[inline]
+    pub(super) fn end(&self, panicked: bool) {
+        // Relaxed: the compare-exchange decides.
+        let mut state = State(self.state.load(Relaxed));
+        loop {
+            // Release: pairs with the Acquire of the waiters. Every worker's step is a read-modify-write, so the last
+            // one's value carries all of them.
+            match self.state.compare_exchange_weak(
+                state.0,
+                state.ended(panicked).0,
+                ord!("group.end", Release),
+                Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(now) => state = State(now),
+            }
+        }
+        // From here on, if this was the last worker, the group may be gone.
+        if state.count() == 1 && state.is_parked() && step!("group.end-wakes") {
+            covered!("group.end-parked");
+            // SAFETY: there is no callback; a key is compared only.
+            unsafe { unpark_all((&raw const self.state).addr(), UnparkToken(0)) };
+        }
+    }
+}
+
+/// A thread that waits for the end of a generation, or for any moment without workers.
+struct Wait<'a> {
+    group: &'a WaitGroup,
+    generation: u64,
+}
+
+impl Wait<'_> {
+    fn is_over(&self, state: State) -> bool {
+        state.count() == 0 || (state.generation() != self.generation && step!("group.generation"))
+    }
+}
+
+impl Waiter for Wait<'_> {
+    /// The state in which the wait was found to be over.
+    type Output = State;
+
+    fn key(&self) -> usize {
+        (&raw const self.group.state).addr()
+    }
+
+    fn attempt(&mut self) -> Option<State> {
+        // Acquire: pairs with the Release in `end`; all that the workers did is visible.
+        let state = State(self.group.state.load(ord!("group.wait", Acquire)));
+        self.is_over(state).then_some(state)
+    }
+
+    fn announce(&mut self) -> bool {
+        // Relaxed: the mark is looked at by the last worker's compare-exchange and under the queue's lock.
+        let state = State(self.group.state.load(Relaxed));
+        if self.is_over(state) {
+            return false;
+        }
+        let parked = state.0 | State::PARKED;
+        state.is_parked()
+            || !step!("group.announce")
+            || self.group.state.compare_exchange_weak(state.0, parked, Relaxed, Relaxed).is_ok()
+    }
+
+    fn validate(&self) -> bool {
+        // Relaxed: the queue's lock orders this load after the step of every worker that has woken this queue.
+        let state = State(self.group.state.load(Relaxed));
+        state.is_parked() && !self.is_over(state)
+    }
+
+    fn leave(&self, last: bool) {
+        if last && step!("group.leave-clears") {
+            covered!("group.leave-last");
+            // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
+            self.group.state.fetch_and(!State::PARKED, Relaxed);
+        }
+    }
+}
+
+impl Default for WaitGroup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for WaitGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = State(self.state.load(Relaxed));
+        f.debug_struct("WaitGroup").field("count", &state.count()).field("panicked", &state.is_panicked()).finish()
+    }
+}

@@ -1,0 +1,81 @@
+//! The workers of a group: what counts is that they are dropped.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::WaitGroup;
+use crate::sync::panicking;
+
+/// A worker of a [`WaitGroup`], from [`WaitGroup::worker`]. Dropping it says that its work is done.
+///
+/// It may be sent to another thread, and does not outlive its group:
+///
+/// ```
+/// let group = raddle::WaitGroup::new();
+/// std::thread::scope(|threads| {
+///     let worker = group.worker();
+///     threads.spawn(move || drop(worker));
+/// });
+/// drop(group);
+/// ```
+///
+/// ```compile_fail,E0505
+/// let group = raddle::WaitGroup::new();
+/// let worker = group.worker();
+/// drop(group);
+/// drop(worker);
+/// ```
+#[must_use = "a worker is done when it is dropped"]
+pub struct Worker<'a> {
+    group: &'a WaitGroup,
+    /// A panic that was under way when the worker was made is not the worker's.
+    panicking: bool,
+}
+
+impl<'a> Worker<'a> {
+    #[inline]
+    pub(super) fn new(group: &'a WaitGroup) -> Self {
+        Self { group, panicking: panicking() }
+    }
+}
+
+impl Drop for Worker<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.group.end(panicking() && !self.panicking);
+    }
+}
+
+impl fmt::Debug for Worker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+/// A worker that shares its [`WaitGroup`], from [`WaitGroup::worker_owned`]. Dropping it says that its work is done.
+#[must_use = "a worker is done when it is dropped"]
+pub struct OwnedWorker {
+    group: Arc<WaitGroup>,
+    /// As in [`Worker`].
+    panicking: bool,
+}
+
+impl OwnedWorker {
+    #[inline]
+    pub(super) fn new(group: Arc<WaitGroup>) -> Self {
+        Self { group, panicking: panicking() }
+    }
+}
+
+impl Drop for OwnedWorker {
+    #[inline]
+    fn drop(&mut self) {
+        self.group.end(panicking() && !self.panicking);
+    }
+}
+
+impl fmt::Debug for OwnedWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedWorker").finish_non_exhaustive()
+    }
+}
