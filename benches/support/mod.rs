@@ -1,0 +1,60 @@
+//! The harness that every benchmark program shares: a standing team of pinned threads, groups that refuse to run
+//! without their peers, and a summary read from Criterion's own files.
+//!
+//! A program lists its [`Group`]s and hands them to [`run`].
+
+mod group;
+mod outcome;
+mod processors;
+mod summary;
+mod team;
+
+use std::io::IsTerminal;
+use std::time::{Duration, SystemTime};
+
+use criterion::Criterion;
+
+pub(crate) use group::{Group, Role, Shape};
+pub(crate) use team::Op;
+
+/// One benchmark takes about this long, Criterion's analysis and plots included.
+const EACH: Duration = Duration::from_millis(2_400);
+
+/// Measures every group and prints what it found. Criterion's own flags (`--quick`, `--save-baseline`, a filter, ...)
+/// all work, and win over the times set here.
+///
+/// # Panics
+/// Before anything is measured, if a group lacks one of its peers.
+pub(crate) fn run(groups: &[Group]) {
+    let started = SystemTime::now();
+    let total = groups.iter().map(Group::check).sum();
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(1_600))
+        .sample_size(40)
+        .nresamples(10_000)
+        .configure_from_args();
+
+    eprintln!(
+        "{total} benchmarks, about {} s in full, less than half with --quick; {}",
+        (EACH * total).as_secs(),
+        processors::description(),
+    );
+    let mut number = 0;
+    // Criterion leaves its "Warming up" on a terminal's line, to write over it.
+    let clear = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
+    let outcomes: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            group.measure(&mut criterion, |id| {
+                number += 1;
+                eprintln!("{clear}[{number}/{total}] {id}");
+            })
+        })
+        .collect();
+
+    criterion.final_summary();
+    for (group, outcomes) in groups.iter().zip(&outcomes) {
+        summary::print(group, outcomes, started);
+    }
+}

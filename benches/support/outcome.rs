@@ -1,0 +1,64 @@
+//! What one benchmark left behind: Criterion's estimates, and beside them what the gate saw.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{env, fs};
+
+use serde_json::{Value, json};
+
+use super::group::Shape;
+use super::team::{Gating, Tally};
+
+pub(crate) struct Outcome {
+    pub(crate) group: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) gating: Gating,
+    pub(crate) tally: Tally,
+}
+
+impl Outcome {
+    /// The median in nanoseconds; none if this run wrote no estimate (`--test`, `--list`), so that a figure of an older
+    /// run is never quoted.
+    pub(crate) fn median(&self, started: SystemTime) -> Option<f64> {
+        let path = self.folder().join("estimates.json");
+        let written = fs::metadata(&path).and_then(|meta| meta.modified()).ok()?;
+        if written < started {
+            return None;
+        }
+        let estimates: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        estimates["median"]["point_estimate"].as_f64()
+    }
+
+    /// Writes the gate's tally beside the estimates that it belongs to, as `gate.json`.
+    pub(crate) fn save_tally(&self) -> std::io::Result<()> {
+        let Tally { samples, chunks, switched_out, uneven_starts, unclean_samples } = self.tally;
+        let tally = json!({
+            "gating": self.gating.label(),
+            "threads": self.shape.threads,
+            "samples": samples,
+            "chunks": chunks,
+            "rejected": { "switched_out": switched_out, "uneven_starts": uneven_starts },
+            "unclean_samples": unclean_samples,
+        });
+        fs::write(self.folder().join("gate.json"), format!("{tally:#}\n"))
+    }
+
+    /// Where Criterion puts this benchmark's latest figures.
+    fn folder(&self) -> PathBuf {
+        let safe = |name: &str| name.replace('/', "_");
+        let mut folder = criterion_home();
+        folder.extend([&safe(self.group), self.name, &safe(&self.shape.parameter), "new"]);
+        folder
+    }
+}
+
+/// As Criterion finds it, save that where Criterion asks `cargo metadata`, Cargo's `CARGO_TARGET_TMPDIR` tells as much.
+fn criterion_home() -> PathBuf {
+    if let Some(home) = env::var_os("CRITERION_HOME") {
+        return home.into();
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).parent().map(Path::to_owned));
+    target.unwrap_or_else(|| "target".into()).join("criterion")
+}

@@ -1,0 +1,94 @@
+//! The end of a run: a table per group with ratios to the best peer, the goals, and what the gate rejected.
+
+use std::time::SystemTime;
+
+use super::group::{Goal, Group};
+use super::outcome::Outcome;
+use super::team::{Gating, Tally};
+
+/// An outcome with the median that this run measured.
+type Measured<'a> = (&'a Outcome, f64);
+
+pub(crate) fn print(group: &Group, outcomes: &[Outcome], started: SystemTime) {
+    let measured: Vec<Measured> = outcomes.iter().filter_map(|one| Some((one, one.median(started)?))).collect();
+    if measured.is_empty() {
+        return;
+    }
+    print_table(group, &measured);
+    group.goals.iter().for_each(|goal| print_goal(goal, &measured));
+    print_gate(&measured);
+}
+
+fn median(measured: &[Measured], name: &str, parameter: &str) -> Option<f64> {
+    let found = measured.iter().find(|(one, _)| one.name == name && one.shape.parameter == parameter);
+    found.map(|(_, median)| *median)
+}
+
+/// The least of these medians; none unless all were measured, since the best of some is no ratio to report.
+fn best<'a>(measured: &[Measured], of: impl Iterator<Item = (&'a str, &'a str)>) -> Option<f64> {
+    let medians: Option<Vec<_>> = of.map(|(name, parameter)| median(measured, name, parameter)).collect();
+    medians?.into_iter().reduce(f64::min)
+}
+
+fn print_table(group: &Group, measured: &[Measured]) {
+    let (mut names, mut columns) = (Vec::new(), Vec::new());
+    for (one, _) in measured {
+        let column = (one.shape.parameter.as_str(), one.gating);
+        names.extend((!names.contains(&one.name)).then_some(one.name));
+        columns.extend((!columns.contains(&column)).then_some(column));
+    }
+    println!("\n{}: median ns per operation of each measured thread, and x the best peer", group.name);
+    print!("{:16}", "");
+    for (parameter, gating) in &columns {
+        let mark = if *gating == Gating::Gated { ' ' } else { '*' };
+        print!("{parameter:>11}{mark}{:7}", "");
+    }
+    for name in names {
+        print!("\n{name:16}");
+        for (parameter, _) in &columns {
+            let peer = best(measured, group.peers_at(parameter).map(|peer| (peer, *parameter)));
+            match (median(measured, name, parameter), peer) {
+                (Some(median), Some(peer)) => print!("{median:11.2} x{:<6.2}", median / peer),
+                (Some(median), None) => print!("{median:11.2}{:8}", ""),
+                (None, _) => print!("{:19}", ""),
+            }
+        }
+    }
+    println!();
+    if let Some((_, gating)) = columns.iter().find(|(_, gating)| *gating != Gating::Gated) {
+        println!("  * {}: neither pinned nor gated", gating.label());
+    }
+}
+
+fn print_goal(goal: &Goal, measured: &[Measured]) {
+    let (name, parameter) = &goal.ours;
+    let others = || goal.against.iter().map(|(name, parameter)| (*name, parameter.as_str()));
+    let (Some(ours), Some(best)) = (median(measured, name, parameter), best(measured, others())) else {
+        return;
+    };
+    let verdict = if ours / best <= goal.at_most { "met" } else { "MISSED" };
+    let others: Vec<_> = others().map(|(name, parameter)| format!("{name}/{parameter}")).collect();
+    let (ratio, others, goal) = (ours / best, others.join(" or "), goal.at_most);
+    println!("  {verdict:6} {name}/{parameter} takes {ratio:.2} x {others} (goal: at most {goal:.2})");
+}
+
+/// Prints what the gate rejected, and saves it beside each benchmark's estimates.
+fn print_gate(measured: &[Measured]) {
+    for (outcome, _) in measured {
+        let Tally { samples, chunks, switched_out, uneven_starts, unclean_samples } = outcome.tally;
+        let (name, parameter, rejected) = (outcome.name, &outcome.shape.parameter, switched_out + uneven_starts);
+        if let Err(error) = outcome.save_tally() {
+            eprintln!("{name}/{parameter}: gate.json not written: {error}");
+        }
+        if rejected > 0 {
+            print!("  gate: {name}/{parameter} kept {chunks} chunks and rejected {rejected}");
+            print!(" ({switched_out} switched out, {uneven_starts} uneven starts)");
+        }
+        match unclean_samples {
+            0 if rejected > 0 => println!(),
+            0 => {}
+            unclean => println!("; {unclean} of {samples} samples kept UNCLEAN"),
+        }
+    }
+    println!("  gate: no other chunk rejected");
+}

@@ -1,0 +1,260 @@
+//! A standing team of threads that times one operation.
+//!
+//! Spawning inside the measurement gave the wrong winner, so a team is built once and its workers wait at a barrier
+//! between chunks. A sample is a sum of chunks of about a millisecond; a chunk lasts from the first start to the last
+//! end, both taken by the workers themselves.
+//!
+//! # The gate
+//! With a core for each worker, the workers are pinned and a chunk counts only if no worker was switched out against
+//! its will and all started together; otherwise it is run again. Ungated, two threads that share a core for a while
+//! make a contended lock look four times as fast as it is. With more threads than cores nothing can be gated: a sample
+//! is then one long chunk, unpinned, so that uneven wake-ups at its start weigh little.
+//!
+//! A thread that yields as it spins (parking_lot's do) to someone else who wants its core counts as switched out too.
+//! On a busy machine its most contended chunks are thus the rejected ones and it looks faster than it is: a high count
+//! of rejected chunks means "measure again on a quiet machine".
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::processors;
+
+/// Runs the measured operation on worker number `.0`, `.1` times. Called once per chunk, so that the loop inside is
+/// compiled for its implementation and only this one call is dynamic.
+pub(crate) type Op = Box<dyn Fn(usize, u64) + Send + Sync>;
+
+const CHUNK: Duration = Duration::from_millis(1);
+/// Starts may be this part of a chunk apart ...
+const SKEW: u32 = 20;
+/// ... or this much, for the chunks shorter than a millisecond with which Criterion warms up.
+const LEAST_SKEW: Duration = Duration::from_micros(5);
+/// A sample may reject this many chunks, and this many more for each chunk in it; so it ends on a busy machine too.
+const RETRIES: u64 = 20;
+const RETRIES_PER_CHUNK: u64 = 3;
+
+/// How far a team's figures can be trusted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gating {
+    Gated,
+    Oversubscribed,
+    Unsupported,
+}
+
+impl Gating {
+    pub(crate) fn of(threads: usize) -> Self {
+        match processors::cores().len() {
+            0 => Self::Unsupported,
+            cores if threads > cores => Self::Oversubscribed,
+            _ => Self::Gated,
+        }
+    }
+
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Gated => "gated",
+            Self::Oversubscribed => "oversubscribed",
+            Self::Unsupported => "ungated",
+        }
+    }
+}
+
+/// What the gate saw while Criterion took the samples that it reports.
+#[derive(Clone, Default)]
+pub(crate) struct Tally {
+    pub(crate) samples: u64,
+    pub(crate) chunks: u64,
+    pub(crate) switched_out: u64,
+    pub(crate) uneven_starts: u64,
+    pub(crate) unclean_samples: u64,
+}
+
+pub(crate) struct Team {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    measured: usize,
+    gating: Gating,
+    /// Iterations in about one `CHUNK`.
+    per_chunk: u64,
+    /// The length of the latest sample. It grows while Criterion warms up; the samples that count are of one length.
+    length: u64,
+    tally: Tally,
+}
+
+struct Shared {
+    op: Op,
+    /// Iterations of the next chunk; zero sends the workers home.
+    iters: AtomicU64,
+    /// The workers and the coordinator: before a chunk, and after it.
+    turn: Barrier,
+    /// Arrivals at the start line, over all chunks.
+    arrived: AtomicUsize,
+    reports: Vec<Mutex<Report>>,
+}
+
+#[derive(Clone, Copy)]
+struct Report {
+    start: Instant,
+    end: Instant,
+    switched_out: bool,
+}
+
+struct Chunk {
+    elapsed: Duration,
+    skew: Duration,
+    switched_out: bool,
+}
+
+impl Team {
+    /// `threads` workers, of which the first `measured` are timed; the others are company.
+    pub(crate) fn new(threads: usize, measured: usize, op: Op) -> Self {
+        let now = Instant::now();
+        let unwritten = Report { start: now, end: now, switched_out: false };
+        let shared = Arc::new(Shared {
+            op,
+            iters: AtomicU64::new(0),
+            turn: Barrier::new(threads + 1),
+            arrived: AtomicUsize::new(0),
+            reports: (0..threads).map(|_| Mutex::new(unwritten)).collect(),
+        });
+        let gating = Gating::of(threads);
+        let cores = processors::cores();
+        let workers = (0..threads)
+            .map(|me| {
+                let shared = Arc::clone(&shared);
+                let core = (gating == Gating::Gated).then(|| cores[me]);
+                thread::spawn(move || shared.work(me, core))
+            })
+            .collect();
+        let mut team = Self { shared, workers, measured, gating, per_chunk: 1, length: 0, tally: Tally::default() };
+        // A switch during a calibration makes it come out short, never long: keep the longest of three.
+        team.per_chunk = (0..3).map(|_| team.calibrate()).max().unwrap_or(1);
+        team
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally.clone()
+    }
+
+    /// The time that `iters` operations of every worker take.
+    pub(crate) fn sample(&mut self, iters: u64) -> Duration {
+        if iters != self.length {
+            self.length = iters;
+            self.tally = Tally::default();
+        }
+        let gated = self.gating == Gating::Gated;
+        let chunks = if gated { iters.div_ceil(self.per_chunk).max(1) } else { 1 };
+        let mut retries = RETRIES + RETRIES_PER_CHUNK * chunks;
+        let mut clean = true;
+        let mut total = Duration::ZERO;
+        for chunk in 0..chunks {
+            let share = iters / chunks + u64::from(chunk < iters % chunks);
+            total += loop {
+                let chunk = self.chunk(share);
+                let uneven = chunk.skew > LEAST_SKEW.max(chunk.elapsed / SKEW);
+                if !gated || !(chunk.switched_out || uneven) {
+                    break chunk.elapsed;
+                }
+                if retries == 0 {
+                    clean = false;
+                    break chunk.elapsed;
+                }
+                retries -= 1;
+                self.tally.switched_out += u64::from(chunk.switched_out);
+                self.tally.uneven_starts += u64::from(!chunk.switched_out);
+            };
+        }
+        self.tally.samples += 1;
+        self.tally.chunks += chunks;
+        self.tally.unclean_samples += u64::from(!clean);
+        total
+    }
+
+    fn calibrate(&self) -> u64 {
+        let mut iters = 1;
+        loop {
+            let elapsed = self.chunk(iters).elapsed.as_nanos().max(1);
+            if elapsed >= CHUNK.as_nanos() / 2 {
+                let per_chunk = u128::from(iters) * CHUNK.as_nanos() / elapsed;
+                return u64::try_from(per_chunk).unwrap_or(u64::MAX).max(1);
+            }
+            iters *= 2;
+        }
+    }
+
+    fn chunk(&self, iters: u64) -> Chunk {
+        self.shared.iters.store(iters, Ordering::Relaxed);
+        self.shared.turn.wait();
+        self.shared.turn.wait();
+        let reports: Vec<_> =
+            self.shared.reports.iter().map(|report| *report.lock().expect("no worker panicked")).collect();
+        let starts = || reports.iter().map(|report| report.start);
+        let measured = &reports[..self.measured];
+        let start = measured.iter().map(|report| report.start).min().expect("a measured worker");
+        let end = measured.iter().map(|report| report.end).max().expect("a measured worker");
+        Chunk {
+            elapsed: end - start,
+            skew: starts().max().expect("a worker") - starts().min().expect("a worker"),
+            switched_out: reports.iter().any(|report| report.switched_out),
+        }
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.shared.iters.store(0, Ordering::Relaxed);
+        self.shared.turn.wait();
+        for worker in self.workers.drain(..) {
+            // A worker that panics ends the process, so there is no result to look at.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Shared {
+    fn work(&self, me: usize, core: Option<usize>) {
+        if let Some(core) = core {
+            processors::pin(core);
+        }
+        loop {
+            self.turn.wait();
+            // Relaxed: the barrier orders it after the coordinator's store.
+            let iters = self.iters.load(Ordering::Relaxed);
+            if iters == 0 {
+                return;
+            }
+            if core.is_some() {
+                self.line_up();
+            }
+            let before = processors::switched_out();
+            let start = Instant::now();
+            if catch_unwind(AssertUnwindSafe(|| (self.op)(me, iters))).is_err() {
+                // The others would wait for this one for ever; the panic's own message is already out.
+                std::process::exit(101);
+            }
+            let end = Instant::now();
+            let switched_out = processors::switched_out() != before;
+            *self.reports[me].lock().expect("no worker panicked") = Report { start, end, switched_out };
+            self.turn.wait();
+        }
+    }
+
+    /// Spins until every worker is here. The barrier before it wakes them one after the other, tens of microseconds
+    /// apart; from this line they start within one.
+    fn line_up(&self) {
+        let workers = self.reports.len();
+        let ticket = self.arrived.fetch_add(1, Ordering::Relaxed);
+        let all = (ticket / workers + 1) * workers;
+        let mut spins = 0_u32;
+        while self.arrived.load(Ordering::Relaxed) < all {
+            std::hint::spin_loop();
+            spins += 1;
+            if spins.is_multiple_of(10_000) {
+                // Perhaps whoever is to wake the missing worker wants this core.
+                thread::yield_now();
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Models of the counters.
+
+use super::explore::{Judge, Shared, explore, spawn};
+use crate::counter::index;
+use crate::{Counter, ShardedCounter};
+
+/// Fails if an increment is lost. Three threads.
+#[test]
+fn exact() {
+    explore(0, &[], || {
+        let counter = Shared::new(Counter::new(0));
+        let before = Judge::expect(vec![0, 1, 2, 3]);
+        for _ in 0..2 {
+            let (counter, before) = (counter.clone(), before.clone());
+            spawn(move || before.note(counter.inc()));
+        }
+        before.note(counter.inc());
+        before.note(counter.inc());
+    });
+}
+
+/// Fails if a bounded change passes its bound, or is refused although it would not. Three threads.
+#[test]
+fn bounded() {
+    explore(0, &[], || {
+        let counter = Shared::new(Counter::new(0));
+        let results = Judge::expect(vec![Ok(0), Ok(1), Err(2)]);
+        for _ in 0..2 {
+            let (counter, results) = (counter.clone(), results.clone());
+            spawn(move || results.note(counter.try_add(1, 2)));
+        }
+        results.note(counter.try_add(1, 2));
+    });
+}
+
+/// Fails if two threads have one slot, or if what a thread added is not there once it has been joined. Two threads.
+#[test]
+fn sharded() {
+    explore(0, &[], || {
+        let counter = loom::sync::Arc::new(ShardedCounter::new());
+        let thread = loom::thread::spawn({
+            let counter = counter.clone();
+            move || {
+                counter.inc();
+                counter.add(2);
+            }
+        });
+        counter.inc();
+        counter.add(2);
+        let sum = counter.sum();
+        assert!((3..=6).contains(&sum), "{sum}");
+        thread.join().unwrap();
+        assert_eq!(counter.sum(), 6);
+    });
+}
+
+/// Fails if a number is given on before its last holder's last addition, so that one of the two is lost. Two threads
+/// that may or may not get one number, and a third that reads.
+#[test]
+fn index_given_on() {
+    explore(0, &["index.end"], || {
+        let counter = Shared::new(ShardedCounter::new());
+        let threads = [(); 2].map(|()| {
+            let counter = counter.clone();
+            loom::thread::spawn(move || counter.inc())
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(counter.sum(), 2);
+    });
+}
+
+/// Fails if a thread that finds all numbers leased loses what it counts. Two threads.
+#[test]
+fn beyond_the_last_slot() {
+    explore(0, &["sharded.shared"], || {
+        for _ in 0..index::NUMBERS {
+            assert!(index::lease_for_ever());
+        }
+        let counter = Shared::new(ShardedCounter::new());
+        let thread = loom::thread::spawn({
+            let counter = counter.clone();
+            move || counter.inc()
+        });
+        counter.add(2);
+        thread.join().unwrap();
+        assert_eq!(counter.sum(), 3);
+    });
+}
+
+/// Fails if an addition is in no take and not in the rest, or in two of them, or if a take is negative where nothing was
+/// subtracted. Three threads.
+#[test]
+fn takers() {
+    explore(0, &[], || {
+        let counter = Shared::new(ShardedCounter::new());
+        let adder = loom::thread::spawn({
+            let counter = counter.clone();
+            move || counter.inc()
+        });
+        let taker = loom::thread::spawn({
+            let counter = counter.clone();
+            move || counter.take()
+        });
+        let mine = counter.take();
+        adder.join().unwrap();
+        let other = taker.join().unwrap();
+        assert!(mine >= 0 && other >= 0, "{mine} {other}");
+        assert_eq!(mine + other + counter.take(), 1);
+        assert_eq!(counter.sum(), 0);
+    });
+}

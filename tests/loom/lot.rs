@@ -1,0 +1,110 @@
+//! Models of the parking lot's model and of the clock, which all other models stand on.
+
+use std::time::Duration;
+
+use super::explore::{Judge, Shared, explore, spawn};
+use crate::sync::{
+    AtomicU8, FilterOp, Ordering, ParkResult, ParkToken, UnparkToken, now, park, unpark_all, unpark_filter,
+};
+
+fn sleep(flag: &AtomicU8, token: usize, limit: Option<Duration>) -> ParkResult {
+    let deadline = limit.map(|limit| now() + limit);
+    let key = (&raw const *flag).addr();
+    let validate = || flag.load(Ordering::Relaxed) == 0;
+    // SAFETY: the callbacks only load.
+    unsafe { park(key, validate, || (), |_, _| (), ParkToken(token), deadline) }
+}
+
+fn wake_all(flag: &AtomicU8) {
+    // SAFETY: there is no callback.
+    unsafe { unpark_all((&raw const *flag).addr(), UnparkToken(7)) };
+}
+
+/// A sleeper either sees the flag or is woken, and both happen. Two threads.
+#[test]
+fn validate_against_wake() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let results = seen.clone();
+    explore(0, &[], move || {
+        let flag = Shared::new(AtomicU8::new(0));
+        spawn({
+            let flag = flag.clone();
+            move || {
+                flag.store(1, Ordering::Relaxed);
+                wake_all(&flag);
+            }
+        });
+        seen.lock().unwrap().insert(format!("{:?}", sleep(&flag, 0, None)));
+    });
+    let results: Vec<_> = results.lock().unwrap().iter().cloned().collect();
+    assert_eq!(results, ["Invalid", "Unparked(UnparkToken(7))"]);
+}
+
+/// A sleeper whose time passes while it is woken gets one of the two, and both happen. Three threads.
+#[test]
+fn deadline_against_wake() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let results = seen.clone();
+    explore(0, &[], move || {
+        let flag = Shared::new(AtomicU8::new(0));
+        spawn({
+            let flag = flag.clone();
+            move || {
+                flag.store(1, Ordering::Relaxed);
+                wake_all(&flag);
+            }
+        });
+        spawn(|| crate::model::advance(Duration::from_secs(2)));
+        let result = sleep(&flag, 0, Some(Duration::from_secs(1)));
+        seen.lock().unwrap().insert(format!("{result:?}"));
+    });
+    let results: Vec<_> = results.lock().unwrap().iter().cloned().collect();
+    assert_eq!(results, ["Invalid", "TimedOut", "Unparked(UnparkToken(7))"]);
+}
+
+/// A deadline that has passed when the thread lies down ends its sleep. One thread.
+#[test]
+fn deadline_passed() {
+    explore(0, &[], || {
+        let flag = Shared::new(AtomicU8::new(0));
+        assert_eq!(sleep(&flag, 0, Some(Duration::ZERO)), ParkResult::TimedOut);
+    });
+}
+
+/// A filter wakes whom it picks and nobody else. Three threads.
+#[test]
+fn filter_picks_by_token() {
+    explore(0, &[], || {
+        let flag = Shared::new(AtomicU8::new(0));
+        let woken = Judge::expect(vec![1, 2]);
+        for token in [1, 2] {
+            let (flag, woken) = (flag.clone(), woken.clone());
+            spawn(move || {
+                let result = sleep(&flag, token, None);
+                assert_eq!(result, ParkResult::Unparked(UnparkToken(token)));
+                woken.note(token);
+            });
+        }
+        for token in [2, 1] {
+            loop {
+                let only = |other| if other == ParkToken(token) { FilterOp::Unpark } else { FilterOp::Skip };
+                // SAFETY: the callbacks compare and return.
+                let result = unsafe { unpark_filter((&raw const *flag).addr(), only, |_| UnparkToken(token)) };
+                if result.unparked_threads == 1 {
+                    break;
+                }
+                loom::thread::yield_now();
+            }
+        }
+    });
+}
+
+/// State made in one execution is not met in the next: each begins with an empty lot and a clock at its start.
+#[test]
+fn executions_are_apart() {
+    explore(1, &[], || {
+        crate::model::advance(Duration::from_secs(3600));
+        assert!(now() > std::time::Instant::now() + Duration::from_secs(3000));
+    });
+    explore(1, &[], || assert!(now() < std::time::Instant::now() + Duration::from_secs(3000)));
+}

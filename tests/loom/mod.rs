@@ -1,0 +1,13 @@
+//! The model tests: every listed program of two or three threads is explored, without a preemption bound.
+//!
+//! They are compiled into the library's own test binary, so that they may look inside. Each says which bug it would find,
+//! and asserts how many executions it explored: exploration is deterministic, so a model that suddenly explores less
+//! fails. Run them with `RUSTFLAGS="--cfg loom" cargo test --release`, or `cargo loom`.
+
+mod counter;
+mod explore;
+mod lock;
+mod lot;
+mod once;
+mod raw_mutex;
+mod wait_group;

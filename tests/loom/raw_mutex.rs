@@ -1,0 +1,192 @@
+//! Models of the raw lock.
+
+use std::time::Duration;
+
+use super::explore::{Judge, Shared, explore, spawn};
+use crate::sync::UnsafeCell;
+use crate::wait::{RawMutex, Refused, Timer};
+use crate::{Limit, Stopped};
+
+/// A raw lock and a value that loom checks for races.
+struct Guarded {
+    lock: RawMutex,
+    value: UnsafeCell<u32>,
+}
+
+impl Guarded {
+    fn new() -> Shared<Self> {
+        Shared::new(Guarded { lock: RawMutex::new(), value: UnsafeCell::new(0) })
+    }
+
+    fn lock(&self, limit: impl Into<Limit<'static>>) -> Result<(), Refused> {
+        self.lock.lock(&mut Timer::new(limit.into()))
+    }
+
+    /// What is done under the lock.
+    fn touch(&self) -> u32 {
+        // SAFETY: under the lock, unless that is broken, which loom would report here.
+        let value = unsafe { self.value.exclusive() };
+        *value += 1;
+        *value
+    }
+
+    /// A whole turn without a limit.
+    fn turn(&self) -> u32 {
+        self.lock(Limit::NEVER).unwrap();
+        let value = self.touch();
+        self.lock.unlock();
+        value
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Fails if two threads are in the lock at once, if one does not see what the other did under it, or if a sleeper is
+/// left behind. Two threads.
+#[test]
+fn two_lockers() {
+    explore(0, &["wait.woken", "wait.invalid", "raw.unlock-parked"], || {
+        let (guarded, turns) = (Guarded::new(), Judge::expect(vec![1, 2]));
+        spawn({
+            let (guarded, turns) = (guarded.clone(), turns.clone());
+            move || turns.note(guarded.turn())
+        });
+        turns.note(guarded.turn());
+    });
+}
+
+/// Fails if a sleeper is left behind while another is woken. Three threads.
+#[test]
+fn three_lockers() {
+    explore(0, &["wait.woken", "raw.unlock-parked"], || {
+        let (guarded, turns) = (Guarded::new(), Judge::expect(vec![1, 2, 3]));
+        for _ in 0..2 {
+            let (guarded, turns) = (guarded.clone(), turns.clone());
+            spawn(move || turns.note(guarded.turn()));
+        }
+        turns.note(guarded.turn());
+    });
+}
+
+/// Fails if a waiter can be overtaken more often than the bound, or if what was done under a lock is not seen by the
+/// thread that it is handed to. Two threads.
+#[test]
+fn hand_over() {
+    explore(0, &["raw.handed"], || {
+        let guarded = Guarded::new();
+        spawn({
+            let guarded = guarded.clone();
+            move || {
+                guarded.turn();
+            }
+        });
+        for _ in 0..2 {
+            guarded.turn();
+        }
+    });
+}
+
+/// Fails if `try_lock` takes a lock that is held, or leaves one behind. Two threads.
+#[test]
+fn try_against_lock() {
+    explore(0, &[], || {
+        let guarded = Guarded::new();
+        spawn({
+            let guarded = guarded.clone();
+            move || {
+                guarded.turn();
+            }
+        });
+        if guarded.lock.try_lock().is_ok() {
+            guarded.touch();
+            guarded.lock.unlock();
+        }
+    });
+}
+
+/// Fails if a waiter whose limit passes as the lock is let go neither gets it nor leaves it free. Two threads.
+#[test]
+fn limit_against_unlock() {
+    explore(0, &["wait.timed-out", "wait.woken", "raw.leave-last"], || {
+        let guarded = Guarded::new();
+        guarded.lock(Limit::NEVER).unwrap();
+        spawn({
+            let guarded = guarded.clone();
+            move || match guarded.lock(SECOND) {
+                Ok(()) => {
+                    guarded.touch();
+                    guarded.lock.unlock();
+                }
+                Err(why) => assert_eq!(why, Refused::Stopped(Stopped::TimedOut)),
+            }
+        });
+        crate::model::advance(SECOND);
+        guarded.touch();
+        guarded.lock.unlock();
+        guarded.turn();
+    });
+}
+
+/// Fails if a waiter that leaves at its limit keeps the wake-up that another waiter needs. Three threads.
+#[test]
+fn leaver_passes_on() {
+    explore(0, &["wait.timed-out", "wait.woken"], || {
+        let guarded = Guarded::new();
+        guarded.lock(Limit::NEVER).unwrap();
+        spawn({
+            let guarded = guarded.clone();
+            move || {
+                guarded.turn();
+            }
+        });
+        spawn({
+            let guarded = guarded.clone();
+            move || {
+                if guarded.lock(SECOND).is_ok() {
+                    guarded.lock.unlock();
+                }
+            }
+        });
+        crate::model::advance(SECOND);
+        guarded.lock.unlock();
+    });
+}
+
+/// Fails if a poisoner leaves a sleeper behind, or if somebody gets a poisoned lock. Three threads.
+#[test]
+fn poison_wakes_all() {
+    explore(0, &["raw.poison-parked", "wait.woken"], || {
+        let guarded = Guarded::new();
+        guarded.lock(Limit::NEVER).unwrap();
+        for _ in 0..2 {
+            let guarded = guarded.clone();
+            spawn(move || assert_eq!(guarded.lock(Limit::NEVER), Err(Refused::Poisoned)));
+        }
+        guarded.lock.poison();
+    });
+}
+
+/// Fails if what was done before a lock was poisoned is not seen by the first to take it after the poison was cleared
+/// by a third. Three threads.
+#[test]
+fn cleared_poison() {
+    explore(0, &[], || {
+        let guarded = Guarded::new();
+        guarded.lock(Limit::NEVER).unwrap();
+        spawn({
+            let guarded = guarded.clone();
+            move || guarded.lock.clear_poison()
+        });
+        spawn({
+            let guarded = guarded.clone();
+            move || {
+                if guarded.lock(Limit::NEVER).is_ok() {
+                    guarded.touch();
+                    guarded.lock.unlock();
+                }
+            }
+        });
+        guarded.touch();
+        guarded.lock.poison();
+    });
+}
