@@ -16,3 +16,7 @@ pub use lock::{
 pub use once::{InitError, Lazy, OnceCell};
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
+
+#[cfg(all(loom, test))]
+#[path = "../tests/loom/mod.rs"]
+mod models;

@@ -14,7 +14,7 @@ use crate::sync::{AtomicU64, Global, Ordering::Relaxed, array, const_fn, covered
 pub(super) const SEGMENTS: usize = if cfg!(all(loom, any(test, feature = "loom"))) { 2 } else { 11 };
 
 /// How many numbers there are.
-pub(super) const NUMBERS: usize = (1 << SEGMENTS) - 1;
+pub(crate) const NUMBERS: usize = (1 << SEGMENTS) - 1;
 
 /// Where a thread's slot is: in which segment, and at which place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,4 +123,10 @@ pub(super) fn first(index: Index) -> Index {
         .unwrap_or(SHARED);
     let _ = INDEX.try_with(|known| known.set(index));
     index
+}
+
+/// Leases a number that is never given back, for models.
+#[cfg(all(loom, test))]
+pub(crate) fn lease_for_ever() -> bool {
+    registry().lease().is_some()
 }

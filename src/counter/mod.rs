@@ -1,7 +1,7 @@
 //! Counters: [`exact`] is one atomic word, [`sharded`] a word per thread, found by the thread's [`index`].
 
 mod exact;
-mod index;
+pub(crate) mod index;
 mod sharded;
 
 pub use exact::Counter;

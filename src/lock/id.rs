@@ -19,7 +19,7 @@ use std::fmt;
 ///
 /// assert!(LockId::in_class(SITE, 900) < LockId::in_class(WARD, 3));
 /// assert_eq!(LockId::new(7), LockId::in_class(0, 7));
-/// assert_eq!(LockId::from(7), LockId::from(7_u128));
+/// assert_eq!(LockId::from(7_u64), LockId::from(7_u128));
 /// assert_eq!(LockId::in_class(2, 3).to_string(), "2:3");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

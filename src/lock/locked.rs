@@ -42,7 +42,7 @@ const INLINE: usize = 16;
 /// drop(sites);
 /// assert_eq!(*ruijin.lock()?, ["Wang", "Zhao"]);
 ///
-/// assert_eq!(lock_all((&xiehe, &xiehe)).err(), Some(LockError::Duplicate { id: 7.into() }));
+/// assert_eq!(lock_all((&xiehe, &xiehe)).err(), Some(LockError::Duplicate { id: xiehe.id() }));
 ///
 /// // As many as there are, chosen at run time:
 /// let sites = [&xiehe, &ruijin];

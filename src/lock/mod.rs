@@ -4,7 +4,7 @@
 //! [`locked`] how it takes it and the guard that it returns, [`error`] what can go wrong.
 
 mod error;
-mod held;
+pub(crate) mod held;
 mod id;
 mod locked;
 mod mutex;

@@ -82,8 +82,13 @@ impl RawOnce {
 
     #[inline]
     pub(super) fn is_ready(&self) -> bool {
+        self.look() == READY
+    }
+
+    #[inline]
+    fn look(&self) -> u8 {
         // Acquire: pairs with the Release in `Initialiser::finish`; the value is visible.
-        self.0.load(ord!("once.get", Acquire)) == READY
+        self.0.load(ord!("once.get", Acquire))
     }
 
     /// Makes the cell empty again and says whether the value was there.
@@ -99,14 +104,17 @@ impl RawOnce {
     #[inline]
     pub(super) fn enter(&self, timer: &mut Timer<'_>) -> Result<Entered<'_>, Refused> {
         match self.try_enter() {
-            Some(entered) => Ok(entered),
-            None => self.wait(timer, Candidate(self)),
+            Ok(entered) => Ok(entered),
+            Err(met) => self.wait(timer, Candidate { once: self, met }),
         }
     }
 
     /// Waits until the value is there.
     pub(super) fn watch(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        if self.is_ready() { Ok(()) } else { self.wait(timer, Watcher(self)) }
+        match self.look() {
+            READY => Ok(()),
+            met => self.wait(timer, Watcher { once: self, met }),
+        }
     }
 
     #[cold]
@@ -118,42 +126,38 @@ impl RawOnce {
         block(&mut waiter, timer).map_err(Refused::Stopped)
     }
 
-    /// `None`: another thread is initialising.
+    /// Becomes the initialiser, or says in which state another one is at work.
     #[inline]
-    fn try_enter(&self) -> Option<Entered<'_>> {
-        // Acquire, where it reads READY: as in `is_ready`. Otherwise the compare-exchange decides.
+    fn try_enter(&self) -> Result<Entered<'_>, u8> {
+        // Acquire, where it reads READY: as in `look`. Otherwise the compare-exchange decides.
         let mut state = self.0.load(ord!("once.enter-ready", Acquire));
         loop {
             if state == READY {
-                return Some(Entered::Ready);
+                return Ok(Entered::Ready);
             }
             if state & RUNNING != 0 {
-                return None;
+                return Err(state);
             }
             // Acquire on success: pairs with the Release in `Initialiser::drop`, so that this initialiser sees what a
             // failed one did. On failure: as the load above.
-            match self.0.compare_exchange_weak(
+            match self.0.compare_exchange(
                 state,
                 state | RUNNING,
                 ord!("once.enter", Acquire),
                 ord!("once.enter-again", Acquire),
             ) {
-                Ok(_) => return Some(Entered::Initialise(Initialiser(self))),
+                Ok(_) => return Ok(Entered::Initialise(Initialiser(self))),
                 Err(now) => state = now,
             }
         }
     }
 
-    /// Marks that a sleeper is coming, unless the state is one that it would not sleep in.
-    fn announce(&self, sleeps_in: impl Fn(u8) -> bool) -> bool {
+    /// Marks that a sleeper is coming.
+    fn announce(&self, met: u8) -> bool {
         // Relaxed: the mark is looked at by the initialiser's read-modify-write and under the queue's lock.
-        let state = self.0.load(Relaxed);
-        if !sleeps_in(state & !PARKED) {
-            return false;
-        }
-        state & PARKED != 0
+        met & PARKED != 0
             || !step!("once.announce")
-            || self.0.compare_exchange_weak(state, state | PARKED, Relaxed, Relaxed).is_ok()
+            || self.0.compare_exchange(met, met | PARKED, Relaxed, Relaxed).is_ok()
     }
 
     fn leave(&self, last: bool) {
@@ -176,7 +180,7 @@ impl Initialiser<'_> {
         let once = self.0;
         std::mem::forget(self);
         let key = once.key();
-        // Release: pairs with the Acquire in `is_ready` and `try_enter`.
+        // Release: pairs with the Acquire in `look` and `try_enter`.
         let old = once.0.swap(READY, ord!("once.publish", Release));
         // From here on the cell may be gone.
         if old & PARKED != 0 && step!("once.finish-wakes") {
@@ -211,10 +215,10 @@ impl Drop for Initialiser<'_> {
         unsafe {
             unpark_filter(self.0.key(), first_candidate, |result| {
                 let parked = if result.have_more_threads { PARKED } else { 0 };
-                // A plain store loses nothing: in `RUNNING + PARKED` only the initialiser and, under the queue's lock,
-                // a leaving sleeper change the state.
+                // A mark that was set since the queue was looked through is overwritten. Its thread has yet to validate,
+                // under the lock of the queue that is held here, and will meet this state: a swap comes after the mark.
                 // Release: pairs as above.
-                state.store(EMPTY | parked, ord!("once.fail-slow", Release));
+                state.swap(EMPTY | parked, ord!("once.fail-slow", Release));
                 LOOK
             });
         }
@@ -222,13 +226,17 @@ impl Drop for Initialiser<'_> {
 }
 
 /// A thread that would initialise the cell.
-struct Candidate<'a>(&'a RawOnce);
+struct Candidate<'a> {
+    once: &'a RawOnce,
+    /// The state that the last attempt met: another is at work.
+    met: u8,
+}
 
 impl<'a> Waiter for Candidate<'a> {
     type Output = Entered<'a>;
 
     fn key(&self) -> usize {
-        self.0.key()
+        self.once.key()
     }
 
     fn token(&self) -> ParkToken {
@@ -236,31 +244,41 @@ impl<'a> Waiter for Candidate<'a> {
     }
 
     fn attempt(&mut self) -> Option<Entered<'a>> {
-        self.0.try_enter()
+        match self.once.try_enter() {
+            Ok(entered) => Some(entered),
+            Err(state) => {
+                self.met = state;
+                None
+            }
+        }
     }
 
     fn announce(&mut self) -> bool {
-        self.0.announce(|state| state == RUNNING)
+        self.once.announce(self.met)
     }
 
     fn validate(&self) -> bool {
         // Relaxed: the queue's lock orders this load after every change that was made under it.
-        self.0.0.load(Relaxed) == RUNNING | PARKED
+        self.once.0.load(Relaxed) == RUNNING | PARKED
     }
 
     fn leave(&self, last: bool) {
-        self.0.leave(last);
+        self.once.leave(last);
     }
 }
 
 /// A thread that waits for others to initialise the cell.
-struct Watcher<'a>(&'a RawOnce);
+struct Watcher<'a> {
+    once: &'a RawOnce,
+    /// The state that the last attempt met: not READY.
+    met: u8,
+}
 
 impl Waiter for Watcher<'_> {
     type Output = ();
 
     fn key(&self) -> usize {
-        self.0.key()
+        self.once.key()
     }
 
     fn token(&self) -> ParkToken {
@@ -268,19 +286,20 @@ impl Waiter for Watcher<'_> {
     }
 
     fn attempt(&mut self) -> Option<()> {
-        self.0.is_ready().then_some(())
+        self.met = self.once.look();
+        (self.met == READY).then_some(())
     }
 
     fn announce(&mut self) -> bool {
-        self.0.announce(|state| state != READY)
+        self.once.announce(self.met)
     }
 
     fn validate(&self) -> bool {
         // Relaxed: as for a candidate. READY comes without PARKED.
-        self.0.0.load(Relaxed) & PARKED != 0
+        self.once.0.load(Relaxed) & PARKED != 0
     }
 
     fn leave(&self, last: bool) {
-        self.0.leave(last);
+        self.once.leave(last);
     }
 }

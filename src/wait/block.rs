@@ -3,7 +3,7 @@
 //! A primitive says how it waits by implementing [`Waiter`]; [`block`] does the waiting. Every sleep follows the same
 //! protocol, which cannot lose a wake-up:
 //!
-//! 1. *attempt*: take what is waited for, if it is there.
+//! 1. *attempt*: take what is waited for, if it is there. (The first attempt is the caller's, on its fast path.)
 //! 2. *announce*: mark in the primitive's state that a sleeper is coming, so that whoever changes the state wakes it.
 //! 3. *validate*: under the lock of the queue, look once more. A waker takes the same lock after it has changed the
 //!    state, so either this look sees the change or the waker sees the sleeper.
@@ -31,15 +31,15 @@ pub(crate) trait Waiter {
         ParkToken(0)
     }
 
-    /// Takes what is waited for, if it can be had now.
+    /// Takes what is waited for, if it can be had now; else keeps the state that spoke against it, for `announce`.
     fn attempt(&mut self) -> Option<Self::Output>;
 
-    /// Whether a short spin may be worth while before sleeping.
+    /// Whether a short spin may be worth while before sleeping, in the state that `attempt` met.
     fn may_spin(&self) -> bool {
         false
     }
 
-    /// Marks that a sleeper is coming. False: the state has moved on, attempt again.
+    /// Marks that a sleeper is coming, in the state that `attempt` met. False: it has moved on, attempt again.
     fn announce(&mut self) -> bool;
 
     /// Whether it is still right to sleep.
@@ -52,44 +52,40 @@ pub(crate) trait Waiter {
     fn leave(&self, last: bool);
 }
 
-/// Waits until an attempt succeeds or the limit passes.
+/// Waits until an attempt succeeds or the limit passes. The caller has attempted once already.
 pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<W::Output, Stopped> {
     let mut spin = Spin::new();
     loop {
+        if !(waiter.may_spin() && spin.spin()) && waiter.announce() {
+            let deadline = timer.deadline();
+            // SAFETY: the callbacks only load and store atomics (`Waiter`'s contract), so they neither panic nor call
+            // into the parking lot; the key is the address of a live part of the primitive, which nobody else parks on.
+            let result = unsafe {
+                park(
+                    waiter.key(),
+                    || !step!("wait.validate") || waiter.validate(),
+                    || (),
+                    |_, last| waiter.leave(last),
+                    waiter.token(),
+                    deadline,
+                )
+            };
+            match result {
+                ParkResult::Unparked(why) => {
+                    covered!("wait.woken");
+                    waiter.woken(why);
+                    spin.reset();
+                }
+                ParkResult::Invalid => covered!("wait.invalid"),
+                ParkResult::TimedOut => {
+                    covered!("wait.timed-out");
+                    let last_try = if step!("wait.last-try") { waiter.attempt() } else { None };
+                    return last_try.ok_or(Stopped::TimedOut);
+                }
+            }
+        }
         if let Some(output) = waiter.attempt() {
             return Ok(output);
-        }
-        if waiter.may_spin() && spin.spin() {
-            continue;
-        }
-        if !waiter.announce() {
-            continue;
-        }
-        let deadline = timer.deadline();
-        // SAFETY: the callbacks only load and store atomics (`Waiter`'s contract), so they neither panic nor call into
-        // the parking lot; the key is the address of a live part of the primitive, which nobody else parks on.
-        let result = unsafe {
-            park(
-                waiter.key(),
-                || !step!("wait.validate") || waiter.validate(),
-                || (),
-                |_, last| waiter.leave(last),
-                waiter.token(),
-                deadline,
-            )
-        };
-        match result {
-            ParkResult::Unparked(why) => {
-                covered!("wait.woken");
-                waiter.woken(why);
-                spin.reset();
-            }
-            ParkResult::Invalid => covered!("wait.invalid"),
-            ParkResult::TimedOut => {
-                covered!("wait.timed-out");
-                let last_try = if step!("wait.last-try") { waiter.attempt() } else { None };
-                return last_try.ok_or(Stopped::TimedOut);
-            }
         }
     }
 }

@@ -68,44 +68,52 @@ impl RawMutex {
         (&raw const self.0).addr()
     }
 
-    /// Takes the lock if it is free and nobody sleeps: the first try of every way to lock.
+    /// Takes the lock if it is free and nobody sleeps: the first try of every way to lock. Else the state that it met.
     #[inline]
-    fn try_fast(&self) -> bool {
+    fn try_fast(&self) -> Result<(), u8> {
         // Acquire: pairs with the Release in `unlock`, `unlock_slow` and `poison`, after `clear_poison`.
-        self.0.compare_exchange_weak(0, LOCKED, ord!("raw.lock-fast", Acquire), Relaxed).is_ok()
+        self.0.compare_exchange_weak(0, LOCKED, ord!("raw.lock-fast", Acquire), Relaxed).map(drop)
     }
 
     /// Takes the lock, waiting as long as the timer lets.
     #[inline]
     pub(crate) fn lock(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        if self.try_fast() { Ok(()) } else { self.lock_slow(timer) }
+        match self.try_fast() {
+            Ok(()) => Ok(()),
+            Err(state) => self.lock_slow(state, timer),
+        }
     }
 
     /// Takes the lock if it is free.
     #[inline]
     pub(crate) fn try_lock(&self) -> Result<(), Refused> {
-        if self.try_fast() { Ok(()) } else { self.try_slow().unwrap_or(Err(Refused::Busy)) }
+        match self.try_fast() {
+            Ok(()) => Ok(()),
+            Err(state) => self.try_slow(state).unwrap_or(Err(Refused::Busy)),
+        }
     }
 
     #[cold]
-    fn lock_slow(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        let mut locker = Locker { mutex: self, losses: 0, handed: false };
-        block(&mut locker, timer).unwrap_or_else(|stopped| Err(Refused::Stopped(stopped)))
+    fn lock_slow(&self, state: u8, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        match self.try_slow(state) {
+            Ok(end) => end,
+            Err(met) => block(&mut Locker { mutex: self, met, losses: 0, handed: false }, timer)
+                .unwrap_or_else(|stopped| Err(Refused::Stopped(stopped))),
+        }
     }
 
-    /// Takes the lock whether or not others sleep. `None`: it is held.
-    fn try_slow(&self) -> Option<Result<(), Refused>> {
-        let mut state = self.0.load(Relaxed);
+    /// Takes the lock whether or not others sleep, or says in which state it is held.
+    fn try_slow(&self, mut state: u8) -> Result<Result<(), Refused>, u8> {
         loop {
             if state & POISONED != 0 {
-                return Some(Err(Refused::Poisoned));
+                return Ok(Err(Refused::Poisoned));
             }
             if state & LOCKED != 0 {
-                return None;
+                return Err(state);
             }
             // Acquire: pairs as in `try_fast`.
-            match self.0.compare_exchange_weak(state, state | LOCKED, ord!("raw.lock-slow", Acquire), Relaxed) {
-                Ok(_) => return Some(Ok(())),
+            match self.0.compare_exchange(state, state | LOCKED, ord!("raw.lock-slow", Acquire), Relaxed) {
+                Ok(_) => return Ok(Ok(())),
                 Err(now) => state = now,
             }
         }
@@ -137,10 +145,10 @@ impl RawMutex {
                 let parked = if result.have_more_threads { PARKED } else { 0 };
                 let hand_over = first.get().is_some_and(|losses| losses >= MAX_LOSSES);
                 let (state, why) = if hand_over { (LOCKED | parked, HANDED) } else { (parked, RETRY) };
-                // A plain store loses nothing: while the lock is held and PARKED, only the holder and, under the
-                // queue's lock, a leaving sleeper change the state (invariants 2 and 3).
+                // A mark that was set since the queue was looked through is overwritten. Its thread has yet to validate,
+                // under the lock of the queue that is held here, and will meet this state: a swap comes after the mark.
                 // Release: pairs with the Acquire of the next to take the lock, or of the thread it is handed to.
-                self.0.store(state, ord!("raw.unlock-slow", Release));
+                self.0.swap(state, ord!("raw.unlock-slow", Release));
                 why
             });
         }
@@ -174,6 +182,8 @@ impl RawMutex {
 /// A thread that waits for the lock.
 struct Locker<'a> {
     mutex: &'a RawMutex,
+    /// The state that the last attempt met; held by another.
+    met: u8,
     /// How often this thread was woken and had to sleep again.
     losses: usize,
     handed: bool,
@@ -197,23 +207,26 @@ impl Waiter for Locker<'_> {
             debug_assert_eq!(state & LOCKED, LOCKED, "a lock that is handed over stays locked");
             return Some(Ok(()));
         }
-        self.mutex.try_slow()
+        // Relaxed: the compare-exchange decides.
+        match self.mutex.try_slow(self.mutex.0.load(Relaxed)) {
+            Ok(end) => Some(end),
+            Err(state) => {
+                self.met = state;
+                None
+            }
+        }
     }
 
     fn may_spin(&self) -> bool {
         // Not past threads that sleep already.
-        self.mutex.0.load(Relaxed) & PARKED == 0
+        self.met & PARKED == 0
     }
 
     fn announce(&mut self) -> bool {
         // Relaxed: the mark is looked at by the unlocker's compare-exchange and under the queue's lock.
-        match self.mutex.0.load(Relaxed) {
-            LOCKED => {
-                !step!("raw.announce")
-                    || self.mutex.0.compare_exchange_weak(LOCKED, LOCKED | PARKED, Relaxed, Relaxed).is_ok()
-            }
-            state => state == LOCKED | PARKED,
-        }
+        self.met & PARKED != 0
+            || !step!("raw.announce")
+            || self.mutex.0.compare_exchange(LOCKED, LOCKED | PARKED, Relaxed, Relaxed).is_ok()
     }
 
     fn validate(&self) -> bool {

@@ -131,7 +131,7 @@ impl WaitGroup {
 
     #[cold]
     fn wait_slow(&self, state: State, limit: Limit<'_>) -> Result<State, Stopped> {
-        block(&mut Wait { group: self, generation: state.generation() }, &mut Timer::new(limit))
+        block(&mut Wait { group: self, generation: state.generation(), met: state }, &mut Timer::new(limit))
     }
 
     /// Forgets that a worker panicked.
@@ -152,9 +152,15 @@ impl WaitGroup {
         }
     }
 
+    /// Whether somebody has marked that it waits, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn someone_waits(&self) -> bool {
+        State(self.state.load(Relaxed)).is_parked()
+    }
+
     /// A worker is done.
     #[inline]
-    pub(super) fn end(&self, panicked: bool) {
+    pub(crate) fn end(&self, panicked: bool) {
         // Relaxed: the compare-exchange decides.
         let mut state = State(self.state.load(Relaxed));
         loop {
@@ -183,6 +189,8 @@ impl WaitGroup {
 struct Wait<'a> {
     group: &'a WaitGroup,
     generation: u64,
+    /// The state that the last attempt met: not over.
+    met: State,
 }
 
 impl Wait<'_> {
@@ -202,19 +210,16 @@ impl Waiter for Wait<'_> {
     fn attempt(&mut self) -> Option<State> {
         // Acquire: pairs with the Release in `end`; all that the workers did is visible.
         let state = State(self.group.state.load(ord!("group.wait", Acquire)));
+        self.met = state;
         self.is_over(state).then_some(state)
     }
 
     fn announce(&mut self) -> bool {
         // Relaxed: the mark is looked at by the last worker's compare-exchange and under the queue's lock.
-        let state = State(self.group.state.load(Relaxed));
-        if self.is_over(state) {
-            return false;
-        }
-        let parked = state.0 | State::PARKED;
-        state.is_parked()
+        let met = self.met;
+        met.is_parked()
             || !step!("group.announce")
-            || self.group.state.compare_exchange_weak(state.0, parked, Relaxed, Relaxed).is_ok()
+            || self.group.state.compare_exchange(met.0, met.0 | State::PARKED, Relaxed, Relaxed).is_ok()
     }
 
     fn validate(&self) -> bool {

@@ -6,10 +6,12 @@
 //! main closure is needed, so a user's bare `loom::model` works.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
+
+use loom::sync::Mutex;
 
 use super::clock::Clock;
 use super::lot::Queue;
@@ -20,9 +22,8 @@ pub(crate) struct Execution {
     /// One queue for each address that was ever parked on or unparked in this execution. Never iterated, so that
     /// nothing depends on the order of addresses.
     pub(super) queues: RefCell<BTreeMap<usize, Rc<Queue>>>,
-    globals: RefCell<BTreeMap<usize, Rc<dyn Any>>>,
-    /// Threads that a model lets panic; see [`panicking`].
-    panickers: RefCell<Vec<loom::thread::ThreadId>>,
+    /// Behind loom's lock, whose edge stands for a static's being made before every thread.
+    globals: OnceCell<Mutex<BTreeMap<usize, Rc<dyn Any>>>>,
 }
 
 thread_local! {
@@ -67,29 +68,28 @@ pub(crate) type Global<T> = Rc<T>;
 /// The value known by `key`, made by the first that asks.
 pub(crate) fn global<T: 'static>(key: usize, make: impl FnOnce() -> T) -> Global<T> {
     let execution = current();
-    if let Some(value) = execution.globals.borrow().get(&key) {
-        return value.clone().downcast().expect("one key names one type");
-    }
-    let value = Rc::new(make());
-    execution.globals.borrow_mut().insert(key, value.clone());
-    value
+    let mut globals = execution.globals.get_or_init(Mutex::default).lock().unwrap();
+    let value = globals.entry(key).or_insert_with(|| Rc::new(make()));
+    value.clone().downcast().expect("one key names one type")
 }
 
-/// Whether the calling *model* thread is panicking.
+loom::thread_local! {
+    static PRETENDS: Cell<bool> = Cell::new(false);
+}
+
+/// Whether the calling thread is panicking.
 ///
-/// `std::thread::panicking` speaks of the OS thread, that is of all model threads at once. A model in which a thread
-/// panics names that thread with [`may_panic`]; where none is named, std's answer stands.
+/// `std::thread::panicking` speaks of the OS thread, that is of all model threads at once: while one of them unwinds, loom
+/// may run another. So a model does not panic where that matters, it pretends to.
 pub(crate) fn panicking() -> bool {
-    std::thread::panicking() && {
-        let execution = current();
-        let panickers = execution.panickers.borrow();
-        panickers.is_empty() || panickers.contains(&loom::thread::current().id())
-    }
+    PRETENDS.try_with(Cell::get).unwrap_or(false) || std::thread::panicking()
 }
 
-/// Says that the calling model thread is the one that will panic.
+/// Runs `f`, mostly a drop, as if a panic were unwinding through it.
 #[cfg(test)]
-pub(crate) fn may_panic() {
-    let execution = current();
-    execution.panickers.borrow_mut().push(loom::thread::current().id());
+pub(crate) fn pretend_panicking<R>(f: impl FnOnce() -> R) -> R {
+    PRETENDS.with(|pretends| pretends.set(true));
+    let result = f();
+    PRETENDS.with(|pretends| pretends.set(false));
+    result
 }
