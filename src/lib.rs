@@ -1,4 +1,62 @@
 //! Blocking concurrency primitives for services that may not hang.
+//!
+//! | to | take |
+//! | --- | --- |
+//! | guard values, several of them at once, in any order, without deadlock | [`OrderedMutex`] and [`lock_all`] |
+//! | make a value once, with a limit, or with an initialiser that may fail | [`OnceCell`]; [`Lazy`] |
+//! | wait until a number of workers are done, and learn of their panics | [`WaitGroup`] |
+//! | count exactly, or up to a bound | [`Counter`] |
+//! | count from many threads at the price of a plain increment | [`ShardedCounter`] |
+//! | bound any of these waits | [`Limit`] |
+//!
+//! Every blocking call comes as `op()`, which waits as long as it takes, and as `op_within(limit)`. What can go wrong is an
+//! error value: a lock out of order, a set with a lock twice, a poisoned lock, a limit that passed, a worker that
+//! panicked, an initialiser that waits for itself.
+//!
+//! # Example
+//!
+//! ```
+//! use raddle::{LockError, OrderedMutex, lock_all};
+//!
+//! struct Site {
+//!     staff: OrderedMutex<Vec<&'static str>>,
+//! }
+//!
+//! fn transfer(name: &str, from: &Site, to: &Site) -> Result<bool, LockError> {
+//!     let mut both = lock_all((&from.staff, &to.staff))?; // in any order: no deadlock
+//!     let (from, to) = both.split_mut(); // in the caller's order
+//!     let Some(at) = from.iter().position(|&staff| staff == name) else { return Ok(false) };
+//!     to.push(from.swap_remove(at));
+//!     Ok(true)
+//! }
+//!
+//! let xiehe = Site { staff: OrderedMutex::new(1, vec!["Li", "Zhao"]) };
+//! let ruijin = Site { staff: OrderedMutex::new(2, vec!["Wang"]) };
+//! std::thread::scope(|threads| {
+//!     threads.spawn(|| transfer("Li", &xiehe, &ruijin));
+//!     threads.spawn(|| transfer("Wang", &ruijin, &xiehe));
+//! });
+//! assert_eq!(*xiehe.staff.lock()?, ["Zhao", "Wang"]);
+//! # Ok::<(), LockError>(())
+//! ```
+//!
+//! # Why no order of locking can deadlock
+//! Every lock has a [`LockId`], and a thread may only *wait* for a lock whose id is above all that it holds: `lock_all` sorts
+//! its set, and a nested call that would have to wait below is refused at once, whether or not the lock is free. So
+//! along any chain of threads, each waiting for a lock that the next one holds, the ids rise strictly: the holder of a lock, if
+//! it waits at all, waits above everything it holds. A chain that rises cannot close. The `try_` forms never wait, so
+//! they are free of the order, and what they take counts for later waits.
+//!
+//! The proof is about ordered locks. A thread that holds one while it waits for a cell, a group or a channel must know
+//! that the other side does not need that lock. The recipe: let go first, or wait with a limit.
+//!
+//! # Model checking
+//! Built with `--cfg loom` and the feature `loom`, the same types run under [loom](https://docs.rs/loom), so a dependent
+//! crate's own loom tests go straight through them. Constructors are not `const` there, and `raddle::model::advance` moves
+//! the clock that limits are measured by.
+//!
+//! # Platforms
+//! Everywhere that `std` has threads and 64-bit atomics.
 
 mod counter;
 mod lock;

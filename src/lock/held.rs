@@ -137,8 +137,8 @@ impl Held {
     }
 }
 
-/// How many guards the thread holds, for tests.
-#[cfg(test)]
+/// How many guards the thread holds, for models.
+#[cfg(all(loom, test))]
 pub(crate) fn depth() -> usize {
     HELD.with(|held| held.len.get())
 }

@@ -129,25 +129,20 @@ impl RawOnce {
     /// Becomes the initialiser, or says in which state another one is at work.
     #[inline]
     fn try_enter(&self) -> Result<Entered<'_>, u8> {
-        // Acquire, where it reads READY: as in `look`. Otherwise the compare-exchange decides.
-        let mut state = self.0.load(ord!("once.enter-ready", Acquire));
+        let mut state = EMPTY;
         loop {
-            if state == READY {
-                return Ok(Entered::Ready);
-            }
-            if state & RUNNING != 0 {
-                return Err(state);
-            }
             // Acquire on success: pairs with the Release in `Initialiser::drop`, so that this initialiser sees what a
-            // failed one did. On failure: as the load above.
+            // failed one did. Acquire on failure, where it reads READY: as in `look`.
             match self.0.compare_exchange(
                 state,
                 state | RUNNING,
                 ord!("once.enter", Acquire),
-                ord!("once.enter-again", Acquire),
+                ord!("once.find", Acquire),
             ) {
                 Ok(_) => return Ok(Entered::Initialise(Initialiser(self))),
-                Err(now) => state = now,
+                Err(READY) => return Ok(Entered::Ready),
+                Err(met) if met & RUNNING != 0 => return Err(met),
+                Err(met) => state = met,
             }
         }
     }

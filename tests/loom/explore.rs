@@ -16,11 +16,26 @@ const SILENT_BOUNDS: [&str; 5] =
 ///
 /// A mutation run (`RADDLE_MUTANT`) changes the number, so that only what the model itself asserts counts there.
 pub(super) fn explore(executions: usize, reaches: &[&str], model: impl Fn() + Send + Sync + 'static) {
+    run(None, executions, reaches, model);
+}
+
+/// Explores every execution that interrupts a running thread no more often than so, and says "bounded". For models that
+/// published loom does not end within a minute.
+pub(super) fn explore_bounded(
+    preemptions: usize,
+    executions: usize,
+    reaches: &[&str],
+    model: impl Fn() + Send + Sync + 'static,
+) {
+    run(Some(preemptions), executions, reaches, model);
+}
+
+fn run(preemptions: Option<usize>, executions: usize, reaches: &[&str], model: impl Fn() + Send + Sync + 'static) {
     for name in SILENT_BOUNDS {
         assert!(std::env::var_os(name).is_none(), "{name} is set: the search would be bounded silently");
     }
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = None;
+    builder.preemption_bound = preemptions;
     builder.max_permutations = None;
     builder.max_duration = None;
     builder.max_branches = 100_000;
@@ -38,7 +53,8 @@ pub(super) fn explore(executions: usize, reaches: &[&str], model: impl Fn() + Se
     let count = count.load(Ordering::Relaxed);
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("model");
-    println!("{name}: {count} executions in {:.1} s", start.elapsed().as_secs_f64());
+    let bound = preemptions.map_or(String::new(), |most| format!(", bounded to {most} preemptions"));
+    println!("{name}: {count} executions in {:.1} s{bound}", start.elapsed().as_secs_f64());
     if std::env::var_os("RADDLE_MUTANT").is_some() {
         return;
     }

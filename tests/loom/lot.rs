@@ -1,5 +1,7 @@
 //! Models of the parking lot's model and of the clock, which all other models stand on.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::explore::{Judge, Shared, explore, spawn};
@@ -23,7 +25,7 @@ fn wake_all(flag: &AtomicU8) {
 /// A sleeper either sees the flag or is woken, and both happen. Two threads.
 #[test]
 fn validate_against_wake() {
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let results = seen.clone();
     explore(0, &[], move || {
         let flag = Shared::new(AtomicU8::new(0));
@@ -43,7 +45,7 @@ fn validate_against_wake() {
 /// A sleeper whose time passes while it is woken gets one of the two, and both happen. Three threads.
 #[test]
 fn deadline_against_wake() {
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let results = seen.clone();
     explore(0, &[], move || {
         let flag = Shared::new(AtomicU8::new(0));

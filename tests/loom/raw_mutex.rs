@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::explore::{Judge, Shared, explore, spawn};
+use super::explore::{Judge, Shared, explore, explore_bounded, spawn};
 use crate::sync::UnsafeCell;
 use crate::wait::{RawMutex, Refused, Timer};
 use crate::{Limit, Stopped};
@@ -58,7 +58,7 @@ fn two_lockers() {
 /// Fails if a sleeper is left behind while another is woken. Three threads.
 #[test]
 fn three_lockers() {
-    explore(0, &["wait.woken", "raw.unlock-parked"], || {
+    explore_bounded(3, 0, &["wait.woken", "raw.unlock-parked"], || {
         let (guarded, turns) = (Guarded::new(), Judge::expect(vec![1, 2, 3]));
         for _ in 0..2 {
             let (guarded, turns) = (guarded.clone(), turns.clone());
@@ -130,7 +130,7 @@ fn limit_against_unlock() {
 /// Fails if a waiter that leaves at its limit keeps the wake-up that another waiter needs. Three threads.
 #[test]
 fn leaver_passes_on() {
-    explore(0, &["wait.timed-out", "wait.woken"], || {
+    explore_bounded(3, 0, &["wait.timed-out", "wait.woken"], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         spawn({
@@ -155,7 +155,7 @@ fn leaver_passes_on() {
 /// Fails if a poisoner leaves a sleeper behind, or if somebody gets a poisoned lock. Three threads.
 #[test]
 fn poison_wakes_all() {
-    explore(0, &["raw.poison-parked", "wait.woken"], || {
+    explore_bounded(3, 0, &["raw.poison-parked", "wait.woken"], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         for _ in 0..2 {

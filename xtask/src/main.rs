@@ -1,2 +1,104 @@
-//! Maintenance programs.
-fn main() {}
+//! Maintenance programs: `cargo xtask --help`.
+
+use std::env;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test       format, clippy, unit, property, example and doc tests, and all models
+  models     the models alone, on loom as published
+  mutants    weaken each named ordering and leave out each named step, and see that a model fails";
+
+mod mutants;
+
+/// One command to run, and what to call it.
+struct Step {
+    name: &'static str,
+    args: &'static [&'static str],
+    env: &'static [(&'static str, &'static str)],
+}
+
+const LOOM: &[(&str, &str)] = &[("RUSTFLAGS", "--cfg loom"), ("CARGO_TARGET_DIR", "target/loom")];
+
+const TEST: &[Step] = &[
+    Step { name: "format", args: &["fmt", "--all", "--check"], env: &[] },
+    Step {
+        name: "clippy",
+        args: &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
+        env: &[],
+    },
+    Step { name: "tests", args: &["test", "--workspace"], env: &[] },
+    Step {
+        name: "docs",
+        args: &["doc", "--no-deps", "--all-features", "--document-private-items"],
+        env: &[("RUSTDOCFLAGS", "-D warnings")],
+    },
+    Step {
+        name: "clippy of the models",
+        args: &["clippy", "--all-targets", "--features", "loom", "--", "-D", "warnings"],
+        env: LOOM,
+    },
+    MODELS,
+    Step { name: "tests with loom, doc tests included", args: &["test", "--release"], env: LOOM },
+    Step {
+        name: "tests with loom and the feature",
+        args: &["test", "--release", "--features", "loom", "--lib", "--tests", "--", "--skip", "models::"],
+        env: LOOM,
+    },
+];
+
+const MODELS: Step = Step { name: "models", args: &["test", "--release", "--lib", "--", "models::"], env: LOOM };
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1);
+    let command = args.next();
+    let done = match (command.as_deref(), args.next()) {
+        (Some("test"), None) => run(TEST),
+        (Some("models"), None) => run(&[MODELS]),
+        (Some("mutants"), None) => mutants::run(),
+        (Some("--help" | "-h"), None) => {
+            println!("{USAGE}");
+            true
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the steps one after the other, up to the first that fails.
+fn run(steps: &[Step]) -> bool {
+    for step in steps {
+        eprintln!("== {}: cargo {}", step.name, step.args.join(" "));
+        let start = Instant::now();
+        let status = cargo().args(step.args).envs(step.env.iter().copied()).status();
+        let seconds = start.elapsed().as_secs();
+        match status {
+            Ok(status) if status.success() => eprintln!("== {}: ok, {seconds} s", step.name),
+            Ok(status) => {
+                eprintln!("== {}: failed, {status}", step.name);
+                return false;
+            }
+            Err(error) => {
+                eprintln!("== {}: cargo did not start: {error}", step.name);
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Cargo, in the root of the repository.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // Whoever bounds loom's search would otherwise see the models refuse to run.
+    for name in ["LOOM_MAX_PREEMPTIONS", "LOOM_MAX_PERMUTATIONS", "LOOM_MAX_DURATION", "LOOM_CHECKPOINT_FILE"] {
+        cargo.env_remove(name);
+    }
+    cargo
+}

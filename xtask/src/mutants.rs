@@ -1,0 +1,161 @@
+//! Mutation of the models: every named ordering weakened, every named step left out, one at a time.
+//!
+//! The names are read from the sources. The model binary is built once; a mutant is one run of it with `RADDLE_MUTANT`
+//! set. A mutant that no model notices survives; that fails the command unless `ALLOWED` gives the reason.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Mutants that no model kills, and why that is in order.
+const ALLOWED: &[(&str, &str)] = &[];
+
+/// A mutant that takes this long without a verdict has changed the search beyond what the models explore; it is reported.
+const LIMIT: Duration = Duration::from_secs(120);
+
+pub(super) fn run() -> bool {
+    let Some(binary) = build() else { return false };
+    let mutants = mutants();
+    eprintln!("{} mutants", mutants.len());
+    let queue = Mutex::new(mutants.iter());
+    let survivors = Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|threads| {
+        for _ in 0..workers {
+            threads.spawn(|| {
+                loop {
+                    let Some(mutant) = queue.lock().unwrap().next() else { return };
+                    let start = Instant::now();
+                    let verdict = judge(&binary, mutant);
+                    println!("{mutant}: {verdict} ({:.1} s)", start.elapsed().as_secs_f64());
+                    if !matches!(verdict, Verdict::Killed(_)) {
+                        survivors.lock().unwrap().push(mutant.clone());
+                    }
+                }
+            });
+        }
+    });
+    let survivors = survivors.into_inner().unwrap();
+    let allowed = |mutant: &str| ALLOWED.iter().find(|(name, _)| *name == mutant);
+    let mut failed = false;
+    for mutant in &survivors {
+        match allowed(mutant) {
+            Some((_, reason)) => println!("{mutant} survives: {reason}"),
+            None => {
+                println!("{mutant} SURVIVES, and no reason is given");
+                failed = true;
+            }
+        }
+    }
+    for (name, _) in ALLOWED {
+        if !survivors.iter().any(|mutant| mutant == name) {
+            println!("{name} is on the list of allowed survivors and does not survive");
+            failed = true;
+        }
+    }
+    println!("{} mutants, {} killed, {} survive", mutants.len(), mutants.len() - survivors.len(), survivors.len());
+    !failed
+}
+
+enum Verdict {
+    Killed(String),
+    Survived,
+    Unknown,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Verdict::Killed(by) => write!(f, "killed by {by}"),
+            Verdict::Survived => f.write_str("SURVIVED"),
+            Verdict::Unknown => write!(f, "NO VERDICT within {} s", LIMIT.as_secs()),
+        }
+    }
+}
+
+/// Runs the models on a mutant, quick ones first, up to the first that fails.
+fn judge(binary: &Path, mutant: &str) -> Verdict {
+    let start = Instant::now();
+    for model in models(binary) {
+        let child = Command::new(binary)
+            .args(["--exact", &model])
+            .env("RADDLE_MUTANT", mutant)
+            .env("RUST_BACKTRACE", "0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = child.expect("the model binary starts");
+        loop {
+            match child.try_wait().expect("a child can be waited for") {
+                Some(status) if status.success() => break,
+                Some(_) => return Verdict::Killed(model),
+                None if start.elapsed() > LIMIT => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Verdict::Unknown;
+                }
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+    Verdict::Survived
+}
+
+/// The models of the binary.
+fn models(binary: &Path) -> Vec<String> {
+    let list = Command::new(binary).args(["--list", "models::"]).output().expect("the model binary lists its tests");
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    list.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+}
+
+/// Builds the models; the path of their binary.
+fn build() -> Option<PathBuf> {
+    let output = super::cargo()
+        .args(["test", "--release", "--lib", "--no-run", "--message-format=json-render-diagnostics"])
+        .envs(super::LOOM.iter().copied())
+        .stderr(Stdio::inherit())
+        .output()
+        .ok()?;
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let path = messages.lines().rev().find_map(|line| Some(line.split_once("\"executable\":\"")?.1.split_once('"')?.0));
+    output.status.success().then(|| path.map(PathBuf::from)).flatten()
+}
+
+/// Every mutant of the sources.
+fn mutants() -> Vec<String> {
+    let mut found = BTreeSet::new();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
+    let mut folders = vec![PathBuf::from(source)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("the sources can be read").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                mutants_of(&text, &mut found);
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// `ord!("site", Order)` and `step!("site")`.
+fn mutants_of(text: &str, found: &mut BTreeSet<String>) {
+    for call in text.split("ord!(\"").skip(1) {
+        let Some((site, rest)) = call.split_once("\", ") else { continue };
+        let order = rest.split(')').next().unwrap_or_default();
+        let weaker: &[&str] = match order {
+            "Acquire" | "Release" => &["Relaxed"],
+            "AcqRel" => &["Acquire", "Release", "Relaxed"],
+            _ => continue,
+        };
+        found.extend(weaker.iter().map(|weaker| format!("{site}={weaker}")));
+    }
+    for call in text.split("step!(\"").skip(1) {
+        found.extend(call.split_once('"').map(|(site, _)| format!("{site}=off")));
+    }
+}
