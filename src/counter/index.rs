@@ -8,7 +8,7 @@
 
 use std::cell::Cell;
 
-use crate::sync::{AtomicU64, Global, Ordering::Relaxed, array, const_fn, covered, global, local, ord};
+use crate::sync::{AtomicU64, Global, Ordering::Relaxed, array, cleanup, const_fn, covered, global, local, ord};
 
 /// How many segments of slots a counter has; segment `k` has `2^k`.
 pub(super) const SEGMENTS: usize = if cfg!(all(loom, any(test, feature = "loom"))) { 2 } else { 11 };
@@ -94,7 +94,7 @@ impl Drop for Lease {
         let _ = INDEX.try_with(|index| index.set(SHARED));
         if let Some((registry, number)) = self.0.take() {
             covered!("index.end");
-            registry.end(number);
+            cleanup(|| registry.end(number));
         }
     }
 }

@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 
 use super::index::{self, Index, SEGMENTS};
 use crate::Limit;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering::Relaxed, array, const_fn, covered, ord, owned_load, step};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::Relaxed, array, cleanup, const_fn, covered, ord, owned_load, step};
 use crate::wait::{RawMutex, Timer};
 
 /// A counter for many threads that count and few that read.
@@ -202,14 +202,16 @@ unsafe fn add_own(slot: &Slot, n: u64) {
 
 impl Drop for ShardedCounter {
     fn drop(&mut self) {
-        for (at, segment) in self.segments.iter().enumerate() {
-            // Relaxed: `&mut self` comes after every use.
-            let segment = segment.load(Relaxed);
-            if !segment.is_null() {
-                // SAFETY: `make` made it with this length, and this is its end.
-                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(segment, 1 << at)) });
+        cleanup(|| {
+            for (at, segment) in self.segments.iter().enumerate() {
+                // Relaxed: `&mut self` comes after every use.
+                let segment = segment.load(Relaxed);
+                if !segment.is_null() {
+                    // SAFETY: `make` made it with this length, and this is its end.
+                    drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(segment, 1 << at)) });
+                }
             }
-        }
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 use super::set::{Entry, Exclusive, LockSet, Request, Uniform};
 use super::{LockError, LockId, held};
 use crate::Limit;
-use crate::sync::{covered, panicking, step};
+use crate::sync::{cleanup, covered, panicking, step};
 use crate::wait::{RawMutex, Refused, Timer};
 
 /// Sets of up to this many locks are sorted on the stack.
@@ -163,12 +163,14 @@ struct Taken<'e, 'r> {
 impl Drop for Taken<'_, '_> {
     #[inline]
     fn drop(&mut self) {
-        for lock in &self.locks[..self.len] {
-            covered!("lock.roll-back");
-            if step!("lock.roll-back") {
-                lock.raw.unlock();
+        cleanup(|| {
+            for lock in &self.locks[..self.len] {
+                covered!("lock.roll-back");
+                if step!("lock.roll-back") {
+                    lock.raw.unlock();
+                }
             }
-        }
+        });
     }
 }
 
@@ -334,14 +336,16 @@ where
 impl<S: LockSet> Drop for Locked<S> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(id) = self.highest {
-            held::pop(id);
-        }
-        let poison = panicking() && !self.panicking;
-        for at in 0..self.set.set_len() {
-            let lock = self.set.set_entry(at).raw;
-            if poison { lock.poison() } else { lock.unlock() }
-        }
+        cleanup(|| {
+            if let Some(id) = self.highest {
+                held::pop(id);
+            }
+            let poison = panicking() && !self.panicking;
+            for at in 0..self.set.set_len() {
+                let lock = self.set.set_entry(at).raw;
+                if poison { lock.poison() } else { lock.unlock() }
+            }
+        });
     }
 }
 

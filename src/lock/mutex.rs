@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::{LockError, LockId, held};
 use crate::Limit;
-use crate::sync::{UnsafeCell, const_fn, panicking};
+use crate::sync::{UnsafeCell, cleanup, const_fn, panicking};
 use crate::wait::{RawMutex, Timer};
 
 /// A mutual exclusion lock with a place in the order of all locks.
@@ -290,12 +290,14 @@ impl<T: ?Sized> DerefMut for OrderedMutexGuard<'_, T> {
 impl<T: ?Sized> Drop for OrderedMutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        held::pop(self.lock.id);
-        if panicking() && !self.panicking {
-            self.lock.raw.poison();
-        } else {
-            self.lock.raw.unlock();
-        }
+        cleanup(|| {
+            held::pop(self.lock.id);
+            if panicking() && !self.panicking {
+                self.lock.raw.poison();
+            } else {
+                self.lock.raw.unlock();
+            }
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use super::InitError;
 use super::error::REENTRANT;
 use super::raw::{Entered, RawOnce, Refused};
 use super::running;
-use crate::sync::{UnsafeCell, const_fn};
+use crate::sync::{UnsafeCell, cleanup, const_fn};
 use crate::wait::Timer;
 use crate::{Limit, Stopped};
 
@@ -330,7 +330,7 @@ fn unlimited<T>(result: Result<T, InitError>) -> T {
 impl<T> Drop for OnceCell<T> {
     #[inline]
     fn drop(&mut self) {
-        drop(self.take());
+        cleanup(|| drop(self.take()));
     }
 }
 

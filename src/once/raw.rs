@@ -29,7 +29,7 @@ use std::cell::Cell;
 use super::running;
 use crate::Stopped;
 use crate::sync::{
-    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, const_fn, covered, ord, step, unpark_all,
+    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, cleanup, const_fn, covered, ord, step, unpark_all,
     unpark_filter,
 };
 use crate::wait::{Timer, Waiter, block};
@@ -131,7 +131,7 @@ impl RawOnce {
     fn try_enter(&self) -> Result<Entered<'_>, u8> {
         let mut state = EMPTY;
         loop {
-            // Acquire on success: pairs with the Release in `Initialiser::drop`, so that this initialiser sees what a
+            // Acquire on success: pairs with the Release in `fail`, so that this initialiser sees what a
             // failed one did. Acquire on failure, where it reads READY: as in `look`.
             match self.0.compare_exchange(
                 state,
@@ -155,6 +155,38 @@ impl RawOnce {
             || self.0.compare_exchange(met, met | PARKED, Relaxed, Relaxed).is_ok()
     }
 
+    /// The caller's initialiser has failed.
+    fn fail(&self) {
+        covered!("once.failed");
+        let state = &self.0;
+        // Release: pairs with the Acquire of the next initialiser's compare-exchange in `try_enter`.
+        if state.compare_exchange(RUNNING, EMPTY, ord!("once.fail-fast", Release), Relaxed).is_ok() {
+            return;
+        }
+        let picked = Cell::new(false);
+        let first_candidate = |token: ParkToken| {
+            if picked.get() {
+                FilterOp::Stop
+            } else if token == CANDIDATE || !step!("once.fail-wakes-candidate") {
+                picked.set(true);
+                FilterOp::Unpark
+            } else {
+                FilterOp::Skip
+            }
+        };
+        // SAFETY: the callbacks load and store atomics and cells only.
+        unsafe {
+            unpark_filter(self.key(), first_candidate, |result| {
+                let parked = if result.have_more_threads { PARKED } else { 0 };
+                // A mark that was set since the queue was looked through is overwritten. Its thread has yet to validate,
+                // under the lock of the queue that is held here, and will meet this state: a swap comes after the mark.
+                // Release: pairs as above.
+                state.swap(EMPTY | parked, ord!("once.fail-slow", Release));
+                LOOK
+            });
+        }
+    }
+
     fn leave(&self, last: bool) {
         if last && step!("once.leave-clears") {
             covered!("once.leave-last");
@@ -174,14 +206,12 @@ impl Initialiser<'_> {
     pub(super) fn finish(self) {
         let once = self.0;
         std::mem::forget(self);
-        let key = once.key();
         // Release: pairs with the Acquire in `look` and `try_enter`.
         let old = once.0.swap(READY, ord!("once.publish", Release));
-        // From here on the cell may be gone.
         if old & PARKED != 0 && step!("once.finish-wakes") {
             covered!("once.finish-parked");
-            // SAFETY: there is no callback; a key is compared only.
-            unsafe { unpark_all(key, LOOK) };
+            // SAFETY: there is no callback.
+            unsafe { unpark_all(once.key(), LOOK) };
         }
     }
 }
@@ -189,34 +219,7 @@ impl Initialiser<'_> {
 impl Drop for Initialiser<'_> {
     #[cold]
     fn drop(&mut self) {
-        covered!("once.failed");
-        let state = &self.0.0;
-        // Release: pairs with the Acquire of the next initialiser's compare-exchange in `try_enter`.
-        if state.compare_exchange(RUNNING, EMPTY, ord!("once.fail-fast", Release), Relaxed).is_ok() {
-            return;
-        }
-        let picked = Cell::new(false);
-        let first_candidate = |token: ParkToken| {
-            if picked.get() {
-                FilterOp::Stop
-            } else if token == CANDIDATE || !step!("once.fail-wakes-candidate") {
-                picked.set(true);
-                FilterOp::Unpark
-            } else {
-                FilterOp::Skip
-            }
-        };
-        // SAFETY: the callbacks load and store atomics and cells only.
-        unsafe {
-            unpark_filter(self.0.key(), first_candidate, |result| {
-                let parked = if result.have_more_threads { PARKED } else { 0 };
-                // A mark that was set since the queue was looked through is overwritten. Its thread has yet to validate,
-                // under the lock of the queue that is held here, and will meet this state: a swap comes after the mark.
-                // Release: pairs as above.
-                state.swap(EMPTY | parked, ord!("once.fail-slow", Release));
-                LOOK
-            });
-        }
+        cleanup(|| self.0.fail());
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `now` | the system's monotonic clock | a clock that `raddle::model::advance` moves |
 //! | `local!`, `global!`, `panicking` | thread-locals, statics, `std::thread::panicking` | the same per model thread and per execution |
 //! | `Spin` | a bounded spin | none: spinning finds nothing that parking does not |
+//! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
 //! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
 //! | `const_fn!`, `array!` | a `const fn`, an array | a `fn`, since loom's constructors are not const |
 
@@ -27,7 +28,8 @@ use real as world;
 
 pub(crate) use world::{
     AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Spin, UnparkToken, UnsafeCell,
-    array, const_fn, covered, global, local, now, ord, owned_load, panicking, park, step, unpark_all, unpark_filter,
+    array, cleanup, const_fn, covered, global, local, now, ord, owned_load, panicking, park, step, unpark_all,
+    unpark_filter,
 };
 
 pub(crate) use std::time::Instant;

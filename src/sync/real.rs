@@ -62,6 +62,12 @@ impl<T: ?Sized> UnsafeCell<T> {
     }
 }
 
+/// Runs the body of a `drop`.
+#[inline(always)]
+pub(crate) fn cleanup(f: impl FnOnce()) {
+    f();
+}
+
 /// A process-wide value, as [`global!`] hands it out.
 pub(crate) type Global<T> = &'static T;
 

@@ -176,10 +176,9 @@ impl WaitGroup {
                 Err(now) => state = State(now),
             }
         }
-        // From here on, if this was the last worker, the group may be gone.
         if state.count() == 1 && state.is_parked() && step!("group.end-wakes") {
             covered!("group.end-parked");
-            // SAFETY: there is no callback; a key is compared only.
+            // SAFETY: there is no callback.
             unsafe { unpark_all((&raw const self.state).addr(), UnparkToken(0)) };
         }
     }

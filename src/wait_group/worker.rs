@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::WaitGroup;
-use crate::sync::panicking;
+use crate::sync::{cleanup, panicking};
 
 /// A worker of a [`WaitGroup`], from [`WaitGroup::worker`]. Dropping it says that its work is done.
 ///
@@ -42,7 +42,7 @@ impl<'a> Worker<'a> {
 impl Drop for Worker<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.group.end(panicking() && !self.panicking);
+        cleanup(|| self.group.end(panicking() && !self.panicking));
     }
 }
 
@@ -70,7 +70,7 @@ impl OwnedWorker {
 impl Drop for OwnedWorker {
     #[inline]
     fn drop(&mut self) {
-        self.group.end(panicking() && !self.panicking);
+        cleanup(|| self.group.end(panicking() && !self.panicking));
     }
 }
 

@@ -69,6 +69,18 @@ impl<T: ?Sized> UnsafeCell<T> {
     }
 }
 
+/// Runs the body of a `drop`.
+///
+/// When loom has found a failure it unwinds the model's threads, outside of any execution: what a drop does then panics in
+/// turn, which would abort the process and hide the report. Nothing that it does counts any more.
+pub(crate) fn cleanup(f: impl FnOnce()) {
+    if std::thread::panicking() {
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
+    } else {
+        f();
+    }
+}
+
 /// Never spins.
 #[derive(Default)]
 pub(crate) struct Spin;
