@@ -27,7 +27,7 @@ fn wake_all(flag: &AtomicU8) {
 fn validate_against_wake() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let results = seen.clone();
-    explore(0, &[], move || {
+    explore(10, &[], move || {
         let flag = Shared::new(AtomicU8::new(0));
         spawn({
             let flag = flag.clone();
@@ -47,7 +47,7 @@ fn validate_against_wake() {
 fn deadline_against_wake() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let results = seen.clone();
-    explore(0, &[], move || {
+    explore(120, &[], move || {
         let flag = Shared::new(AtomicU8::new(0));
         spawn({
             let flag = flag.clone();
@@ -67,7 +67,7 @@ fn deadline_against_wake() {
 /// A deadline that has passed when the thread lies down ends its sleep. One thread.
 #[test]
 fn deadline_passed() {
-    explore(0, &[], || {
+    explore(1, &[], || {
         let flag = Shared::new(AtomicU8::new(0));
         assert_eq!(sleep(&flag, 0, Some(Duration::ZERO)), ParkResult::TimedOut);
     });
@@ -76,7 +76,7 @@ fn deadline_passed() {
 /// A filter wakes whom it picks and nobody else. Three threads.
 #[test]
 fn filter_picks_by_token() {
-    explore(0, &[], || {
+    explore(136, &[], || {
         let flag = Shared::new(AtomicU8::new(0));
         let woken = Judge::expect(vec![1, 2]);
         for token in [1, 2] {

@@ -16,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn get_against_init() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let results = seen.clone();
-    explore(0, &[], move || {
+    explore(14, &[], move || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let (cell, seen) = (cell.clone(), seen.clone());
@@ -33,7 +33,7 @@ fn get_against_init() {
 /// Fails if two initialisers run, if a caller gets a value that is not written, or sleeps on after it is. Three threads.
 #[test]
 fn three_initialisers() {
-    explore(0, &["wait.woken", "wait.invalid", "once.finish-parked"], || {
+    explore(397_825, &["wait.woken", "wait.invalid", "once.finish-parked"], || {
         let cell = Shared::new(OnceCell::new());
         let values =
             Judge::new(|values: Vec<u8>| assert!(values[0] == values[1] && values[1] == values[2], "{values:?}"));
@@ -49,7 +49,7 @@ fn three_initialisers() {
 /// threads.
 #[test]
 fn failing_initialiser() {
-    explore(0, &["wait.woken", "once.failed"], || {
+    explore(55, &["wait.woken", "once.failed"], || {
         let cell = Shared::new((OnceCell::new(), crate::sync::UnsafeCell::new(0)));
         spawn({
             let cell = cell.clone();
@@ -75,7 +75,7 @@ fn failing_initialiser() {
 /// Three threads.
 #[test]
 fn watcher_and_candidate() {
-    explore_bounded(3, 0, &["wait.woken", "once.failed", "once.finish-parked"], || {
+    explore_bounded(4, 36_915, &["wait.woken", "once.failed", "once.finish-parked"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -93,7 +93,7 @@ fn watcher_and_candidate() {
 /// which one initialises in vain and then lets the time pass.
 #[test]
 fn leaver_passes_on() {
-    explore_bounded(3, 0, &["wait.woken", "wait.timed-out", "once.failed"], || {
+    explore_bounded(4, 75_837, &["wait.woken", "wait.timed-out", "once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -116,7 +116,7 @@ fn leaver_passes_on() {
 /// Fails if a watcher that gives up at its limit takes along the mark that another watcher sleeps by. Three threads.
 #[test]
 fn watchers_and_set() {
-    explore_bounded(3, 0, &["wait.woken", "wait.timed-out"], || {
+    explore_bounded(4, 39_757, &["wait.woken", "wait.timed-out"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -139,7 +139,7 @@ fn watchers_and_set() {
 /// Fails if a panicking initialiser leaves a value, a sleeper, or itself in the list of running initialisers. Two threads.
 #[test]
 fn panicking_initialiser() {
-    explore(0, &["wait.woken", "once.failed"], || {
+    explore(379, &["wait.woken", "once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -159,7 +159,7 @@ fn panicking_initialiser() {
 /// Fails if an initialiser that asks for its own value hangs. One thread, with another that waits.
 #[test]
 fn reentrance() {
-    explore(0, &["once.failed"], || {
+    explore(8_284, &["once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -174,7 +174,7 @@ fn reentrance() {
 /// Fails if two threads make a lazy value, or if one sees it unmade. Two threads.
 #[test]
 fn lazy() {
-    explore(0, &["wait.woken", "once.finish-parked"], || {
+    explore(57, &["wait.woken", "once.finish-parked"], || {
         let made = Judge::expect(vec![()]);
         let lazy = Shared::new(Lazy::new({
             let made = made.clone();
@@ -196,7 +196,7 @@ fn lazy() {
 /// Fails if the initialiser of a lazy value that panicked is touched by two threads, or runs twice. Two threads.
 #[test]
 fn lazy_poisoned() {
-    explore(0, &["once.failed"], || {
+    explore(91, &["once.failed"], || {
         let lazy = Shared::new(Lazy::new(|| -> u8 { std::panic::resume_unwind(Box::new("on purpose")) }));
         let force = |lazy: &Lazy<u8, _>| {
             assert!(Lazy::get(lazy).is_none());
@@ -214,7 +214,7 @@ fn lazy_poisoned() {
 /// loom's own `Arc`.
 #[test]
 fn dropped_once() {
-    explore(0, &[], || {
+    explore(4, &[], || {
         let cell = loom::sync::Arc::new(OnceCell::new());
         let drops = Judge::expect(vec![()]);
         struct Noting(Judge<()>);

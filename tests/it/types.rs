@@ -1,0 +1,326 @@
+//! What the types are, apart from what they do: which auto traits they have, how large they are, where they can stand,
+//! and when they take heap.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::{Cell, UnsafeCell};
+use std::marker::{PhantomData, PhantomPinned};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::rc::Rc;
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock};
+use std::thread;
+
+use raddle::{
+    Counter, InitError, Lazy, Limit, LockError, LockId, Locked, OnceCell, OrderedMutex, OrderedMutexGuard, OwnedWorker,
+    ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, lock_all, try_lock_all,
+};
+
+/// Whether a type has a trait, as a constant. An inherent constant goes before that of a trait, and exists only where
+/// its bounds hold.
+macro_rules! has {
+    ($t:ty: $bound:path) => {{
+        #[allow(dead_code)]
+        trait Otherwise {
+            const HAS: bool = false;
+        }
+        impl<T: ?Sized> Otherwise for T {}
+        struct Probe<T: ?Sized>(#[allow(dead_code)] PhantomData<T>);
+        #[allow(dead_code)]
+        impl<T: ?Sized + $bound> Probe<T> {
+            const HAS: bool = true;
+        }
+        <Probe<$t>>::HAS
+    }};
+}
+
+/// The names of all auto traits that a type has, and of `Copy`.
+macro_rules! traits {
+    ($t:ty) => {{
+        let all = [
+            ("Send", has!($t: Send)),
+            ("Sync", has!($t: Sync)),
+            ("UnwindSafe", has!($t: UnwindSafe)),
+            ("RefUnwindSafe", has!($t: RefUnwindSafe)),
+            ("Unpin", has!($t: Unpin)),
+            ("Copy", has!($t: Copy)),
+        ];
+        all.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+    }};
+}
+
+/// Each type has exactly the traits that stand after it.
+macro_rules! exactly {
+    ($($t:ty = $traits:literal;)+) => {
+        $(assert_eq!(traits!($t), $traits, "{}", stringify!($t));)+
+    };
+}
+
+/// Both generic types have the same traits, whatever they are made of.
+macro_rules! alike {
+    ($ours:ident, $theirs:ident: $($of:ty),+ $(,)?) => {
+        $(assert_eq!(
+            traits!($ours<$of>), traits!($theirs<$of>), "{}<{}>", stringify!($ours), stringify!($of)
+        );)+
+    };
+}
+
+/// Sync, not Send.
+type Bound = MutexGuard<'static, i32>;
+/// Neither UnwindSafe nor RefUnwindSafe, but Send and Sync.
+struct Fragile(#[allow(dead_code)] PhantomData<&'static mut i32>, #[allow(dead_code)] PhantomData<UnsafeCell<i32>>);
+// SAFETY: there is nothing in it.
+unsafe impl Sync for Fragile {}
+
+#[test]
+fn the_probe_tells_types_apart() {
+    exactly! {
+        i32 = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        Cell<i32> = "Send UnwindSafe Unpin";
+        Rc<i32> = "UnwindSafe RefUnwindSafe Unpin";
+        Bound = "Sync UnwindSafe RefUnwindSafe Unpin";
+        Fragile = "Send Sync Unpin";
+        PhantomPinned = "Send Sync UnwindSafe RefUnwindSafe Copy";
+        *const i32 = "UnwindSafe RefUnwindSafe Unpin Copy";
+    }
+}
+
+#[test]
+fn traits_of_values() {
+    exactly! {
+        LockId = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        LockError = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        Stopped = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        WaitError = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        WorkerPanicked = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        Limit<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        InitError = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        InitError<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        InitError<Cell<i32>> = "Send UnwindSafe Unpin";
+    }
+}
+
+#[test]
+fn traits_of_locks() {
+    exactly! {
+        OrderedMutex<i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutex<Cell<i32>> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutex<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutex<Bound> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutexGuard<'static, i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutexGuard<'static, Cell<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutexGuard<'static, Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutexGuard<'static, dyn Send> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutexGuard<'static, [i32]> = "Sync UnwindSafe RefUnwindSafe Unpin";
+    }
+    alike!(OrderedMutex, Mutex: i32, Cell<i32>, Rc<i32>, Bound, Fragile, PhantomPinned, *const i32, [i32], dyn Send);
+}
+
+#[test]
+fn traits_of_guards_are_those_of_the_std_mutex() {
+    macro_rules! guards {
+        ($($of:ty),+) => {
+            $(assert_eq!(traits!(OrderedMutexGuard<'static, $of>), traits!(MutexGuard<'static, $of>));)+
+        };
+    }
+    guards!(i32, Cell<i32>, Rc<i32>, Bound, Fragile, PhantomPinned, *const i32, [i32], dyn Send, dyn Sync);
+}
+
+#[test]
+fn traits_of_locked_sets() {
+    type Plain = &'static OrderedMutex<i32>;
+    type Celled = &'static OrderedMutex<Cell<i32>>;
+    exactly! {
+        Locked<(Plain,)> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        Locked<(Plain, Plain)> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        Locked<(Celled, Plain)> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<(Plain, Celled)> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<(Plain, Plain, Plain, Plain, Plain, Plain, Plain, Celled)> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<[Plain; 3]> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        Locked<[Celled; 3]> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<&'static [Plain]> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        Locked<&'static [Celled]> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<Vec<Plain>> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        Locked<Vec<Celled>> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<Vec<&'static OrderedMutex<Rc<i32>>>> = "UnwindSafe RefUnwindSafe Unpin";
+    }
+}
+
+#[test]
+fn traits_of_cells() {
+    exactly! {
+        OnceCell<i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        OnceCell<Cell<i32>> = "Send UnwindSafe Unpin";
+        OnceCell<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        OnceCell<Bound> = "UnwindSafe RefUnwindSafe Unpin";
+    }
+    alike!(OnceCell, OnceLock: i32, Cell<i32>, Rc<i32>, Bound, Fragile, PhantomPinned, *const i32);
+    type TheirCell<T> = once_cell::sync::OnceCell<T>;
+    alike!(OnceCell, TheirCell: i32, Cell<i32>, Rc<i32>, Bound, Fragile, PhantomPinned, *const i32);
+
+    exactly! {
+        Lazy<i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Lazy<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+    }
+    type TheirLazy<T> = once_cell::sync::Lazy<T>;
+    alike!(Lazy, TheirLazy: i32, Cell<i32>, Rc<i32>, Bound, Fragile, *const i32);
+    // The function counts as well.
+    type Ours<F> = Lazy<i32, F>;
+    type Theirs<F> = once_cell::sync::Lazy<i32, F>;
+    alike!(Ours, Theirs: Cell<i32>, Rc<i32>, Bound, Fragile, *const i32);
+    assert_eq!(has!(Lazy<Cell<i32>>: Sync), has!(LazyLock<Cell<i32>>: Sync));
+}
+
+#[test]
+fn traits_of_groups_and_counters() {
+    exactly! {
+        WaitGroup = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Worker<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        OwnedWorker = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Counter = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        ShardedCounter = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+    }
+}
+
+#[test]
+fn sizes() {
+    // The id, the byte, and what alignment makes of it.
+    assert!(size_of::<OrderedMutex<u64>>() - size_of::<u64>() <= 24);
+    assert!(size_of::<OrderedMutex<u8>>() - size_of::<u8>() <= 24);
+    assert_eq!(size_of::<OnceCell<u8>>(), 2);
+    assert_eq!(size_of::<OnceCell<u64>>(), 16);
+    assert!(size_of::<WaitGroup>() <= 8);
+    assert_eq!(size_of::<Counter>(), 8);
+    assert_eq!(size_of::<LockId>(), 16);
+}
+
+static LOCK: OrderedMutex<u32> = OrderedMutex::new(1, 1);
+static LOCK_IN_CLASS: OrderedMutex<u32> = OrderedMutex::with_id(ID, 2);
+const ID: LockId = LockId::in_class(1, 1);
+static EMPTY: OnceCell<String> = OnceCell::new();
+static FULL: OnceCell<u32> = OnceCell::with_value(3);
+static LAZY: Lazy<Vec<u32>> = Lazy::new(|| vec![4]);
+static GROUP: WaitGroup = WaitGroup::new();
+static COUNTER: Counter = Counter::new(5);
+static SHARDED: ShardedCounter = ShardedCounter::new();
+const NO_LIMIT: Limit<'static> = Limit::NEVER;
+
+#[test]
+fn statics() {
+    thread::scope(|threads| {
+        for _ in 0..3 {
+            let worker = GROUP.worker();
+            threads.spawn(move || {
+                let mut both = lock_all((&LOCK_IN_CLASS, &LOCK)).unwrap();
+                let (two, one) = both.split_mut();
+                *two += 1;
+                *one += 1;
+                drop(both);
+                assert_eq!(EMPTY.get_or_init(|| String::from("made")), "made");
+                assert_eq!(FULL.get(), Some(&3));
+                assert_eq!(LAZY[0], 4);
+                COUNTER.inc();
+                SHARDED.inc();
+                drop(worker);
+            });
+        }
+        GROUP.wait_within(NO_LIMIT).unwrap();
+        // Not joined yet.
+        assert_eq!(try_lock_all((&LOCK, &LOCK_IN_CLASS)).unwrap().split(), (&4, &5));
+        assert_eq!((COUNTER.get(), SHARDED.sum()), (8, 3));
+    });
+}
+
+/// The system's allocator, which counts what each thread takes.
+struct Counting;
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+thread_local! {
+    /// How many bytes this thread ever took.
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: the system's allocator does the work. The thread-local needs neither heap nor a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        TAKEN.with(|taken| taken.set(taken.get() + layout.size()));
+        // SAFETY: passed on to the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: passed on to the caller.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        TAKEN.with(|taken| taken.set(taken.get() + size));
+        // SAFETY: passed on to the caller.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+/// How many bytes of heap `f` takes on this thread.
+pub(crate) fn heap_taken(f: impl FnOnce()) -> usize {
+    let before = TAKEN.with(Cell::get);
+    f();
+    TAKEN.with(Cell::get) - before
+}
+
+fn locks() -> Vec<OrderedMutex<u64>> {
+    (0..40).map(|id| OrderedMutex::new(100 - id, id)).collect()
+}
+
+#[test]
+fn sets_of_up_to_sixteen_take_no_heap() {
+    assert_ne!(heap_taken(|| drop(std::hint::black_box(Box::new(1)))), 0, "the allocator does not count");
+    let locks = locks();
+    for len in 0..=16 {
+        let set: Vec<_> = locks.iter().take(len).collect();
+        let taken = heap_taken(|| {
+            let mut locked = lock_all(&set[..]).unwrap();
+            locked.iter_mut().for_each(|value| *value += 1);
+            assert_eq!(locked.iter().len(), len);
+            drop(locked);
+            drop(try_lock_all(&set[..]).unwrap());
+        });
+        assert_eq!(taken, 0, "a set of {len}");
+    }
+    let taken = heap_taken(|| {
+        let mut locked = lock_all([&locks[4], &locks[1], &locks[3]]).unwrap();
+        let [_, second, _] = locked.split_mut();
+        *second += 1;
+    });
+    assert_eq!(taken, 0);
+}
+
+#[test]
+fn up_to_sixteen_nested_guards_take_no_heap() {
+    let locks = locks();
+    let [a, b, c, d, e, f, g, h] = std::array::from_fn(|at| &locks[8 - at]);
+    let taken = heap_taken(|| {
+        let eight = (a.lock(), b.lock(), c.lock(), d.lock(), e.lock(), f.lock(), g.lock(), h.lock());
+        let more: [_; 8] = std::array::from_fn(|at| locks[20 + at].try_lock().unwrap());
+        drop(eight);
+        drop(more);
+    });
+    assert_eq!(taken, 0);
+}
+
+#[test]
+fn what_is_made_takes_no_heap_until_it_is_used() {
+    let taken = heap_taken(|| {
+        let lock = OrderedMutex::new(1, 1);
+        drop(lock.lock().unwrap());
+        let cell = OnceCell::new();
+        cell.set(1).unwrap();
+        let group = WaitGroup::new();
+        drop(group.worker());
+        group.wait().unwrap();
+        let sharded = ShardedCounter::new();
+        assert_eq!((sharded.sum(), sharded.take()), (0, 0));
+        let counter = Counter::new(1);
+        counter.inc();
+    });
+    assert_eq!(taken, 0);
+}
