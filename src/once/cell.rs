@@ -305,6 +305,12 @@ impl<T> OnceCell<T> {
         Ok(unsafe { self.get_unchecked() })
     }
 
+    /// Whether a thread has marked that it sleeps, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn someone_sleeps(&self) -> bool {
+        self.raw.someone_sleeps()
+    }
+
     /// Empties the cell and gives the value that was in it.
     pub fn take(&mut self) -> Option<T> {
         // SAFETY: the value was there (`raw`'s invariant 2), and the state says that it is not any more.

@@ -91,6 +91,12 @@ impl RawOnce {
         self.0.load(ord!("once.get", Acquire))
     }
 
+    /// Whether the mark of a sleeper is set, for models.
+    #[cfg(all(loom, test))]
+    pub(super) fn someone_sleeps(&self) -> bool {
+        self.0.load(Relaxed) & PARKED != 0
+    }
+
     /// Makes the cell empty again and says whether the value was there.
     pub(super) fn reset(&mut self) -> bool {
         // Relaxed: `&mut` excludes everybody else. What a sleeping watcher left behind cannot be there: it borrows the

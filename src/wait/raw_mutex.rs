@@ -173,6 +173,12 @@ impl RawMutex {
         self.0.load(Relaxed) & POISONED != 0
     }
 
+    /// Whether the mark of a sleeper is set, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn someone_sleeps(&self) -> bool {
+        self.0.load(Relaxed) & PARKED != 0
+    }
+
     pub(crate) fn clear_poison(&self) {
         // Relaxed: a read-modify-write passes the poisoner's Release on to the next to take the lock.
         self.0.fetch_and(!POISONED, Relaxed);

@@ -235,10 +235,11 @@ macro_rules! ordinary_code {
                 assert_eq!(calls.get(), 1);
                 assert!(format!("{lazy:?}").contains("[]"), "{lazy:?}");
 
-                let mut unmade: Lazy<(), _> = Lazy::new(|| calls.set(9));
-                assert_eq!(Lazy::get(&unmade), None);
-                assert_eq!(Lazy::get_mut(&mut unmade), None);
-                drop(unmade);
+                {
+                    let mut unmade: Lazy<(), _> = Lazy::new(|| calls.set(9));
+                    assert_eq!(Lazy::get(&unmade), None);
+                    assert_eq!(Lazy::get_mut(&mut unmade), None);
+                }
                 assert_eq!(calls.get(), 1);
                 let default: Lazy<String> = Lazy::default();
                 assert_eq!(*default, "");
@@ -318,14 +319,17 @@ ordinary_code!(as_in_once_cell: { use once_cell::sync::{Lazy, OnceCell}; } beyon
 ordinary_code!(as_in_std: { use std::sync::{LazyLock as Lazy, OnceLock as OnceCell}; } outlives_what_it_refers_to);
 ordinary_code!(as_here: { use raddle::{Lazy, OnceCell}; } beyond_std);
 
+/// A file and a line.
+type Place = (String, u32);
+
 thread_local! {
     /// While there is one, the hook writes down here where the thread's next panic is, and prints nothing.
-    static PLACE: Cell<Option<&'static Cell<Option<(String, u32)>>>> = const { Cell::new(None) };
+    static PLACE: Cell<Option<&'static Cell<Option<Place>>>> = const { Cell::new(None) };
 }
 
 /// Where in the sources `f` panics, and what it says.
 #[track_caller]
-fn place_of_panic<R>(f: impl FnOnce() -> R) -> ((String, u32), String) {
+fn place_of_panic<R>(f: impl FnOnce() -> R) -> (Place, String) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();
@@ -335,7 +339,7 @@ fn place_of_panic<R>(f: impl FnOnce() -> R) -> ((String, u32), String) {
         }));
     });
     thread_local! {
-        static FOUND: &'static Cell<Option<(String, u32)>> = Box::leak(Box::new(Cell::new(None)));
+        static FOUND: &'static Cell<Option<Place>> = Box::leak(Box::new(Cell::new(None)));
     }
     let found = FOUND.with(|&found| found);
     found.set(None);
@@ -347,7 +351,7 @@ fn place_of_panic<R>(f: impl FnOnce() -> R) -> ((String, u32), String) {
 }
 
 #[track_caller]
-fn here() -> (String, u32) {
+fn here() -> Place {
     let location = Location::caller();
     (location.file().to_owned(), location.line())
 }

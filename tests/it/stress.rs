@@ -373,8 +373,8 @@ fn candidate(cell: &OnceCell<Whole>, ends: &Counter, thread: usize, random: &mut
     }
     for attempt in 0.. {
         let mine = (thread as u64) << 32 | attempt;
-        let wrong = random.next() % 2 == 0 && attempt < 4;
-        let panics = random.next() % 2 == 0;
+        let wrong = random.below(2) == 0 && attempt < 4;
+        let panics = random.below(2) == 0;
         let slow = random.below(4);
         let init = || {
             for _ in 0..slow {

@@ -54,6 +54,23 @@ fn sharded() {
     });
 }
 
+/// Fails if a thread counts in a segment that another has made and does not see it made. Two threads with numbers of the
+/// same segment.
+#[test]
+fn one_segment() {
+    explore(1_235, &["sharded.made-twice"], || {
+        assert!(index::lease_for_ever());
+        let counter = Shared::new(ShardedCounter::new());
+        let thread = loom::thread::spawn({
+            let counter = counter.clone();
+            move || counter.inc()
+        });
+        counter.inc();
+        thread.join().unwrap();
+        assert_eq!(counter.sum(), 2);
+    });
+}
+
 /// Fails if a number is given on before its last holder's last addition, so that one of the two is lost. Two threads
 /// that may or may not get one number, and a third that reads.
 #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::explore::{Judge, Shared, explore, explore_bounded, spawn};
+use crate::sync::UnsafeCell;
 use crate::{InitError, Lazy, OnceCell, Stopped};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,42 +51,53 @@ fn three_initialisers() {
 #[test]
 fn failing_initialiser() {
     explore(55, &["wait.woken", "once.failed"], || {
-        let cell = Shared::new((OnceCell::new(), crate::sync::UnsafeCell::new(0)));
+        let cell = Shared::new((OnceCell::new(), UnsafeCell::new(0)));
+        // SAFETY: initialisers run one after the other, which loom checks.
+        let touch = |touched: &UnsafeCell<u8>| *unsafe { touched.exclusive() } += 1;
         spawn({
             let cell = cell.clone();
             move || {
                 let failed = cell.0.get_or_try_init(|| {
-                    // SAFETY: initialisers run one after the other, which loom checks.
-                    *unsafe { cell.1.exclusive() } += 1;
+                    touch(&cell.1);
                     Err(())
                 });
                 assert!(matches!(failed, Err(()) | Ok(7)));
             }
         });
         let value = cell.0.get_or_init(|| {
-            // SAFETY: as above.
-            *unsafe { cell.1.exclusive() } += 1;
+            touch(&cell.1);
             7
         });
         assert_eq!(*value, 7);
     });
 }
 
-/// Fails if the wake-up of a failing initialiser goes to a watcher, who cannot use it, while a candidate sleeps on.
-/// Three threads.
+/// Fails if the wake-up of a failing initialiser goes to a watcher, who cannot use it, while a candidate sleeps on; or if
+/// a candidate that comes by itself does not see what the failed one did. Three threads.
 #[test]
 fn watcher_and_candidate() {
     explore_bounded(4, 36_915, &["wait.woken", "once.failed", "once.finish-parked"], || {
-        let cell = Shared::new(OnceCell::new());
+        let cell = Shared::new((OnceCell::new(), UnsafeCell::new(0)));
+        // SAFETY: initialisers run one after the other, which loom checks.
+        let touch = |touched: &UnsafeCell<u8>| *unsafe { touched.exclusive() } += 1;
         spawn({
             let cell = cell.clone();
-            move || assert_eq!(*cell.wait(), 7)
+            move || assert_eq!(*cell.0.wait(), 7)
         });
         spawn({
             let cell = cell.clone();
-            move || assert_eq!(*cell.get_or_init(|| 7), 7)
+            move || {
+                let value = cell.0.get_or_init(|| {
+                    touch(&cell.1);
+                    7
+                });
+                assert_eq!(*value, 7);
+            }
         });
-        let _ = cell.get_or_try_init(|| Err(()));
+        let _ = cell.0.get_or_try_init(|| {
+            touch(&cell.1);
+            Err(())
+        });
     });
 }
 
@@ -110,6 +122,16 @@ fn leaver_passes_on() {
             crate::model::advance(SECOND);
             Err(())
         });
+    });
+}
+
+/// Fails if the last sleeper to leave keeps its mark: the initialiser would look for sleepers. One thread.
+#[test]
+fn leaver_takes_its_mark() {
+    explore(1, &["once.leave-last"], || {
+        let cell = Shared::new(OnceCell::<u8>::new());
+        assert_eq!(cell.wait_within(Duration::ZERO), Err(Stopped::TimedOut));
+        assert!(!cell.someone_sleeps());
     });
 }
 

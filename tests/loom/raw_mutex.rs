@@ -127,6 +127,17 @@ fn limit_against_unlock() {
     });
 }
 
+/// Fails if the last sleeper to leave keeps its mark: every later unlock would look for sleepers. One thread.
+#[test]
+fn leaver_takes_its_mark() {
+    explore(1, &["raw.leave-last"], || {
+        let guarded = Guarded::new();
+        guarded.lock(Limit::NEVER).unwrap();
+        assert_eq!(guarded.lock(Duration::ZERO), Err(Refused::Stopped(Stopped::TimedOut)));
+        assert!(!guarded.lock.someone_sleeps());
+    });
+}
+
 /// Fails if a waiter that leaves at its limit keeps the wake-up that another waiter needs. Three threads.
 #[test]
 fn leaver_passes_on() {

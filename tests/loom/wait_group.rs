@@ -130,6 +130,17 @@ fn used_again() {
     });
 }
 
+/// Fails if the last waiter to give up keeps its mark: the last worker would look for waiters. One thread.
+#[test]
+fn leaver_takes_its_mark() {
+    explore(1, &["group.leave-last"], || {
+        let shared = Work::<1>::new();
+        let _worker = shared.group.worker();
+        assert_eq!(shared.group.wait_within(Duration::ZERO), Err(WaitError::Stopped(Stopped::TimedOut)));
+        assert!(!shared.group.someone_waits());
+    });
+}
+
 /// Fails if a waiter that gives up leaves the group in a state in which the next waiter is not woken. Three threads.
 #[test]
 fn limit_against_end() {

@@ -11,7 +11,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Mutants that no model kills, and why that is in order.
-const ALLOWED: &[(&str, &str)] = &[];
+const ALLOWED: &[(&str, &str)] = &[(
+    "raw.handed=Relaxed",
+    "published loom lets a wake-up hand over all that the waker did, so what follows a wake needs no Acquire there. \
+     Parking in general promises no such thing; the load is on the slow path only.",
+)];
 
 /// A mutant that takes this long without a verdict has changed the search beyond what the models explore; it is reported.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -19,7 +23,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(super) fn run() -> bool {
     let Some(binary) = build() else { return false };
     let mutants = mutants();
-    eprintln!("{} mutants", mutants.len());
+    let Some(models) = baseline(&binary) else { return false };
+    eprintln!("{} mutants, {} models", mutants.len(), models.len());
     let queue = Mutex::new(mutants.iter());
     let survivors = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -29,7 +34,7 @@ pub(super) fn run() -> bool {
                 loop {
                     let Some(mutant) = queue.lock().unwrap().next() else { return };
                     let start = Instant::now();
-                    let verdict = judge(&binary, mutant);
+                    let verdict = judge(&binary, &models, mutant);
                     println!("{mutant}: {verdict} ({:.1} s)", start.elapsed().as_secs_f64());
                     if !matches!(verdict, Verdict::Killed(_)) {
                         survivors.lock().unwrap().push(mutant.clone());
@@ -76,23 +81,47 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// Runs the models on a mutant, quick ones first, up to the first that fails.
-fn judge(binary: &Path, mutant: &str) -> Verdict {
+/// A run of one model, without its output.
+fn model(binary: &Path, name: &str) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["--exact", name]).env("RUST_BACKTRACE", "0").env_remove("RADDLE_MUTANT");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// All models, quick ones first, each of which passes as long as nothing is mutated.
+fn baseline(binary: &Path) -> Option<Vec<String>> {
+    let mut timed = Vec::new();
+    for name in models(binary) {
+        let start = Instant::now();
+        if !model(binary, &name).status().expect("the model binary starts").success() {
+            eprintln!("{name} fails without a mutant");
+            return None;
+        }
+        timed.push((start.elapsed(), name));
+    }
+    timed.sort();
+    Some(timed.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Runs the models on a mutant up to the first that fails: those of the mutated primitive first, quick ones first.
+fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
     let start = Instant::now();
-    for model in models(binary) {
-        let child = Command::new(binary)
-            .args(["--exact", &model])
-            .env("RADDLE_MUTANT", mutant)
-            .env("RUST_BACKTRACE", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+    let home = match mutant.split('.').next().unwrap_or_default() {
+        "group" => "models::wait_group::",
+        "index" | "sharded" => "models::counter::",
+        "lock" => "models::lock::",
+        "once" => "models::once::",
+        _ => "models::raw_mutex::",
+    };
+    let (near, far): (Vec<_>, Vec<_>) = models.iter().partition(|name| name.starts_with(home));
+    for name in near.into_iter().chain(far) {
+        let child = model(binary, name).env("RADDLE_MUTANT", mutant).spawn();
         let mut child = child.expect("the model binary starts");
         loop {
             match child.try_wait().expect("a child can be waited for") {
                 Some(status) if status.success() => break,
-                Some(_) => return Verdict::Killed(model),
+                Some(_) => return Verdict::Killed(name.clone()),
                 None if start.elapsed() > LIMIT => {
                     let _ = child.kill();
                     let _ = child.wait();

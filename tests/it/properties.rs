@@ -1,0 +1,14 @@
+//! Random programs, run on the real types and on plain models of them that say what each step must give.
+
+mod counters;
+mod groups;
+mod locks;
+mod once;
+
+use proptest::test_runner::Config;
+
+/// So many cases; few under Miri. Failures are shrunk and printed, and not kept in a file.
+fn cases(cases: u32) -> Config {
+    let cases = if cfg!(miri) { cases.div_ceil(100) } else { cases };
+    Config { cases, failure_persistence: None, ..Config::default() }
+}
