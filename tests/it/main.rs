@@ -1,5 +1,12 @@
 //! The integration tests, on real threads and the shipped code.
 #![cfg(not(all(loom, feature = "loom")))]
 
+mod counter;
+mod lock;
+mod once;
+mod properties;
+mod stress;
 #[cfg(not(miri))]
 mod transfer;
+mod types;
+mod wait_group;
