@@ -283,33 +283,38 @@ fn a_panic_poisons_every_lock_of_a_set() {
     });
 }
 
+/// Nobody can tell from outside whether a thread sleeps already, so the holder takes a little longer from round to round.
 #[test]
 fn waiting_threads_learn_of_the_poison() {
+    const ROUNDS: u64 = if cfg!(miri) { 4 } else { 150 };
     watched(|roll| {
-        let lock = OrderedMutex::new(1, ());
-        thread::scope(|threads| {
-            let (coming, come) = mpsc::channel();
-            let guard = lock.lock().unwrap();
-            let waiters: Vec<_> = (0..4)
-                .map(|at| {
-                    let (coming, lock) = (coming.clone(), &lock);
-                    roll.spawn(threads, format!("waiter {at}"), move || {
-                        coming.send(()).unwrap();
-                        lock.lock().err()
+        for round in 0..ROUNDS {
+            let lock = OrderedMutex::new(1, ());
+            thread::scope(|threads| {
+                let (coming, come) = mpsc::channel();
+                let guard = lock.lock().unwrap();
+                let waiters: Vec<_> = (0..4)
+                    .map(|at| {
+                        let (coming, lock) = (coming.clone(), &lock);
+                        roll.spawn(threads, format!("round {round}, waiter {at}"), move || {
+                            coming.send(()).unwrap();
+                            lock.lock().err()
+                        })
                     })
-                })
-                .collect();
-            for _ in &waiters {
-                come.recv().unwrap();
-            }
-            panics(|| {
-                let _guard = guard;
-                panic_quietly();
+                    .collect();
+                for _ in &waiters {
+                    come.recv().unwrap();
+                }
+                (0..round).for_each(|_| thread::yield_now());
+                panics(|| {
+                    let _guard = guard;
+                    panic_quietly();
+                });
+                for waiter in waiters {
+                    assert_eq!(waiter.join().unwrap(), Some(LockError::Poisoned { id: id(1) }));
+                }
             });
-            for waiter in waiters {
-                assert_eq!(waiter.join().unwrap(), Some(LockError::Poisoned { id: id(1) }));
-            }
-        });
+        }
     });
 }
 
@@ -522,10 +527,12 @@ fn limits_that_do_not_pass() {
             thread::scope(|threads| {
                 let guard = a.lock().unwrap();
                 let (ended, end) = mpsc::channel();
+                let (coming, come) = mpsc::channel();
                 let (a, b) = (&a, &b);
                 for set in [false, true] {
-                    let ended = ended.clone();
+                    let (coming, ended) = (coming.clone(), ended.clone());
                     roll.spawn(threads, format!("{limit:?}, set: {set}"), move || {
+                        coming.send(()).unwrap();
                         let error = match set {
                             false => a.lock_within(limit).map(|mut value| *value += 1).err(),
                             true => lock_all_within([b, a], limit).map(|mut both| both[1] += 1).err(),
@@ -533,8 +540,9 @@ fn limits_that_do_not_pass() {
                         ended.send(error).unwrap();
                     });
                 }
+                come.iter().take(2).for_each(drop::<()>);
                 // A limit that ends at once would be heard of now; nothing else hangs on this time.
-                assert_eq!(end.recv_timeout(Duration::from_millis(10)).ok(), None, "{limit:?}");
+                assert_eq!(end.recv_timeout(Duration::from_millis(100)).ok(), None, "{limit:?}");
                 drop(guard);
                 assert_eq!((end.recv(), end.recv()), (Ok(None), Ok(None)));
             });

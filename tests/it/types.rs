@@ -238,6 +238,8 @@ static HEAP: Counting = Counting;
 thread_local! {
     /// How many bytes this thread ever took.
     static TAKEN: Cell<usize> = const { Cell::new(0) };
+    /// How many bytes this thread ever gave back.
+    static GIVEN: Cell<usize> = const { Cell::new(0) };
 }
 
 // SAFETY: the system's allocator does the work. The thread-local needs neither heap nor a destructor.
@@ -249,12 +251,14 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        GIVEN.with(|given| given.set(given.get() + layout.size()));
         // SAFETY: passed on to the caller.
         unsafe { System.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         TAKEN.with(|taken| taken.set(taken.get() + size));
+        GIVEN.with(|given| given.set(given.get() + layout.size()));
         // SAFETY: passed on to the caller.
         unsafe { System.realloc(at, layout, size) }
     }
@@ -265,6 +269,13 @@ pub(crate) fn heap_taken(f: impl FnOnce()) -> usize {
     let before = TAKEN.with(Cell::get);
     f();
     TAKEN.with(Cell::get) - before
+}
+
+/// How many bytes of heap `f` takes on this thread and does not give back there.
+fn heap_kept(f: impl FnOnce()) -> usize {
+    let before = GIVEN.with(Cell::get);
+    let taken = heap_taken(f);
+    taken - (GIVEN.with(Cell::get) - before)
 }
 
 fn locks() -> Vec<OrderedMutex<u64>> {
@@ -323,4 +334,35 @@ fn what_is_made_takes_no_heap_until_it_is_used() {
         counter.inc();
     });
     assert_eq!(taken, 0);
+}
+
+#[test]
+fn what_takes_heap_gives_it_back() {
+    let locks = locks();
+    let mut taken = 0;
+    let kept = heap_kept(|| {
+        taken = heap_taken(|| {
+            let guards: Vec<_> = locks.iter().map(|lock| lock.try_lock().unwrap()).collect();
+            drop(guards);
+            let one_too_many: Vec<_> = locks[..17].iter().map(|lock| lock.try_lock().unwrap()).collect();
+            // The first to come first, so that the last id moves down.
+            one_too_many.into_iter().for_each(drop);
+            drop(lock_all(locks.iter().collect::<Vec<_>>()).unwrap());
+        });
+    });
+    assert_eq!(kept, 0, "of {taken}");
+
+    // The thread's own place is not the counter's.
+    ShardedCounter::new().inc();
+    let kept = heap_kept(|| {
+        taken = heap_taken(|| {
+            let counter = ShardedCounter::new();
+            counter.inc();
+            OnceCell::new().set(Box::new(1)).unwrap();
+            drop(Lazy::<Box<i32>, _>::new(|| Box::new(1)));
+            Lazy::force(&Lazy::new(|| Box::new(1)));
+        });
+    });
+    assert_ne!(taken, 0);
+    assert_eq!(kept, 0, "of {taken}");
 }

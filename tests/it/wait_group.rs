@@ -102,7 +102,7 @@ fn a_wait_ends_with_the_last_worker_and_not_before() {
                 }
                 while let Some(worker) = workers.pop() {
                     // A wait that ends too early would be heard of now; nothing else hangs on this time.
-                    assert_eq!(end.recv_timeout(Duration::from_millis(5)).ok(), None);
+                    assert_eq!(end.recv_timeout(Duration::from_millis(100)).ok(), None);
                     roll.spawn(threads, "worker", move || drop(worker)).join().unwrap();
                 }
                 drop(ended);

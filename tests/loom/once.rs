@@ -158,6 +158,27 @@ fn watchers_and_set() {
     });
 }
 
+/// Fails if a call stops although it could succeed: here the limit passes only once the value is there. Three threads.
+#[test]
+fn value_before_limit() {
+    explore(29_304, &["wait.timed-out", "wait.woken"], || {
+        let cell = Shared::new(OnceCell::new());
+        spawn({
+            let cell = cell.clone();
+            move || assert_eq!(cell.set(7), Ok(()))
+        });
+        spawn({
+            let cell = cell.clone();
+            move || {
+                if cell.get().is_some() {
+                    crate::model::advance(SECOND);
+                }
+            }
+        });
+        assert_eq!(cell.wait_within(SECOND), Ok(&7));
+    });
+}
+
 /// Fails if a panicking initialiser leaves a value, a sleeper, or itself in the list of running initialisers. Two threads.
 #[test]
 fn panicking_initialiser() {
