@@ -9,7 +9,7 @@
 //! | count from many threads at the price of a plain increment | [`ShardedCounter`] |
 //! | bound any of these waits | [`Limit`] |
 //!
-//! Every blocking call comes as `op()`, which waits as long as it takes, and as `op_within(limit)`. What can go wrong is an
+//! Waiting comes as `op()`, which waits as long as it takes, and as `op_within(limit)`. What can go wrong is an
 //! error value: a lock out of order, a set with a lock twice, a poisoned lock, a limit that passed, a worker that
 //! panicked, an initialiser that waits for itself.
 //!

@@ -28,8 +28,9 @@ use crate::wait::{RawMutex, Timer};
 /// # Memory ordering
 /// All operations are Relaxed; a sum orders nothing else.
 ///
-/// # Signal handlers
-/// Not for them: a handler that interrupts its thread in an `add` and adds too loses one of the two.
+/// # Not for signal handlers, nor for a global allocator
+/// A handler that interrupts its thread in an `add` and adds too loses one of the two. An allocator that counts with it
+/// calls itself, as a thread's first `add` allocates; count there with a [`Counter`](crate::Counter).
 ///
 /// # Which one
 /// A [`Counter`](crate::Counter) if a change must know the value, if it is read often, or if there are many counters

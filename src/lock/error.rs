@@ -24,7 +24,8 @@ pub enum LockError {
         /// The highest lock that this thread holds.
         held: LockId,
     },
-    /// A thread panicked while it held this lock; see [`OrderedMutex::clear_poison`](crate::OrderedMutex::clear_poison).
+    /// A thread panicked while it held this lock; see
+    /// [`OrderedMutex::clear_poison_with`](crate::OrderedMutex::clear_poison_with).
     Poisoned {
         /// The poisoned lock.
         id: LockId,
@@ -62,10 +63,7 @@ impl fmt::Display for LockError {
                 write!(f, "lock {wanted} wanted while lock {held} is held; take both in one lock_all")
             }
             LockError::Poisoned { id } => {
-                write!(
-                    f,
-                    "lock {id} is poisoned: a thread panicked while holding it; mend the value, then clear_poison"
-                )
+                write!(f, "lock {id} is poisoned: a thread panicked while holding it; mend it with clear_poison_with")
             }
             LockError::WouldBlock { id } => {
                 write!(f, "lock {id} is taken; let go of what is held, or wait with lock_all")
@@ -75,14 +73,8 @@ impl fmt::Display for LockError {
     }
 }
 
-impl Error for LockError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            LockError::Stopped(stopped) => Some(stopped),
-            _ => None,
-        }
-    }
-}
+// What stopped the call is in the text already, so it is no `source` besides.
+impl Error for LockError {}
 
 impl From<Stopped> for LockError {
     fn from(stopped: Stopped) -> Self {

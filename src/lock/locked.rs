@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::{Index, IndexMut};
 
+use super::iter::{Iter, IterMut};
 use super::set::{Entry, Exclusive, LockSet, Request, Uniform};
 use super::{LockError, LockId, held};
 use crate::Limit;
-use crate::sync::{cleanup, covered, panicking, step};
+use crate::sync::{PanicWatch, cleanup, covered, step};
 use crate::wait::{RawMutex, Refused, Timer};
 
 /// Sets of up to this many locks are sorted on the stack.
@@ -210,6 +211,27 @@ impl Drop for Taken<'_, '_> {
 /// });
 /// ```
 ///
+/// Nor do its iterators take to another thread what may not be shared:
+///
+/// ```compile_fail,E0277
+/// use std::cell::Cell;
+/// let lock = raddle::OrderedMutex::new(1, Cell::new(0));
+/// let locked = raddle::lock_all([&lock]).unwrap();
+/// let values = locked.iter();
+/// std::thread::scope(|threads| {
+///     threads.spawn(move || values.count());
+/// });
+/// ```
+///
+/// ```
+/// let lock = raddle::OrderedMutex::new(1, 0);
+/// let locked = raddle::lock_all([&lock]).unwrap();
+/// let values = locked.iter();
+/// std::thread::scope(|threads| {
+///     threads.spawn(move || assert_eq!(values.count(), 1));
+/// });
+/// ```
+///
 /// It does not outlive its locks, nor do references to the values outlive it:
 ///
 /// ```compile_fail,E0505
@@ -243,8 +265,7 @@ pub struct Locked<S: LockSet> {
     set: S,
     /// What `held` knows this guard by; none for an empty set.
     highest: Option<LockId>,
-    /// A panic that was under way when the locks were taken does not poison them.
-    panicking: bool,
+    watch: PanicWatch,
     /// Not Send: `held` is the thread's own.
     thread: PhantomData<*const ()>,
 }
@@ -258,7 +279,7 @@ impl<S: LockSet> Locked<S> {
         if let Some(id) = highest {
             held::push(id);
         }
-        Self { set, highest, panicking: panicking(), thread: PhantomData }
+        Self { set, highest, watch: PanicWatch::new(), thread: PhantomData }
     }
 
     /// The values, in the order in which the locks were named: a tuple, an array or (for a slice or a `Vec`) a `Vec`
@@ -293,18 +314,18 @@ impl<S: LockSet> Locked<S> {
 
 impl<S: Uniform> Locked<S> {
     /// The values one by one, in the order in which the locks were named.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &<S::Request as Request>::Target> {
+    pub fn iter(&self) -> Iter<'_, S::Request> {
         // SAFETY: as in `split`.
-        self.set.requests().iter().map(|request| unsafe { request.shared() })
+        unsafe { Iter::new(self.set.requests()) }
     }
 
     /// The values one by one for change, in the order in which the locks were named.
-    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut <S::Request as Request>::Target>
+    pub fn iter_mut(&mut self) -> IterMut<'_, S::Request>
     where
         S::Request: Exclusive,
     {
-        // SAFETY: as in `split_mut`; the iterator lends each value once.
-        self.set.requests().iter().map(|request| unsafe { request.exclusive() })
+        // SAFETY: as in `split_mut`.
+        unsafe { IterMut::new(self.set.requests()) }
     }
 }
 
@@ -333,6 +354,27 @@ where
     }
 }
 
+impl<'g, S: Uniform> IntoIterator for &'g Locked<S> {
+    type Item = &'g <S::Request as Request>::Target;
+    type IntoIter = Iter<'g, S::Request>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'g, S: Uniform> IntoIterator for &'g mut Locked<S>
+where
+    S::Request: Exclusive,
+{
+    type Item = &'g mut <S::Request as Request>::Target;
+    type IntoIter = IterMut<'g, S::Request>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
+
 impl<S: LockSet> Drop for Locked<S> {
     #[inline]
     fn drop(&mut self) {
@@ -340,7 +382,7 @@ impl<S: LockSet> Drop for Locked<S> {
             if let Some(id) = self.highest {
                 held::pop(id);
             }
-            let poison = panicking() && !self.panicking;
+            let poison = self.watch.panicked();
             for at in 0..self.set.set_len() {
                 let lock = self.set.set_entry(at).raw;
                 if poison { lock.poison() } else { lock.unlock() }

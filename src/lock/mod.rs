@@ -1,11 +1,12 @@
 //! Locks that carry an id and can be taken many at once, in an order that cannot deadlock.
 //!
 //! [`id`] names a lock, [`held`] is what a thread holds, [`mutex`] one lock, [`set`] what [`lock_all`] takes,
-//! [`locked`] how it takes it and the guard that it returns, [`error`] what can go wrong.
+//! [`locked`] how it takes it and the guard that it returns, [`iter`] the values one by one, [`error`] what can go wrong.
 
 mod error;
 pub(crate) mod held;
 mod id;
+mod iter;
 mod locked;
 mod mutex;
 mod set;

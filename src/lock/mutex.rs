@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::{LockError, LockId, held};
 use crate::Limit;
-use crate::sync::{UnsafeCell, cleanup, const_fn, panicking};
+use crate::sync::{PanicWatch, UnsafeCell, cleanup, const_fn};
 use crate::wait::{RawMutex, Timer};
 
 /// A mutual exclusion lock with a place in the order of all locks.
@@ -18,12 +18,13 @@ use crate::wait::{RawMutex, Timer};
 /// Several locks are best taken together, in any order, by [`lock_all`](crate::lock_all).
 ///
 /// The lock is one byte beside the id and the value; threads sleep in the parking lot of `parking_lot_core`. A thread
-/// that sleeps is overtaken by running threads a bounded number of times, then it is handed the lock.
+/// that was woken several times, and each time found the lock taken by a running thread, is handed it.
 ///
 /// # Poisoning
-/// A panic while a guard lives poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until the value
-/// was mended and [`clear_poison`](OrderedMutex::clear_poison) called. As in `std`, only a panic that begins while the
-/// guard lives counts.
+/// A panic while a guard lives poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until
+/// [`clear_poison_with`](OrderedMutex::clear_poison_with) has mended the value, or
+/// [`clear_poison`](OrderedMutex::clear_poison) let it be as it is. As in `std`, only a panic that begins while the guard
+/// lives counts.
 ///
 /// # Memory ordering
 /// Everything that a thread did before it let go of the lock happens-before everything that the next to take it does.
@@ -125,8 +126,10 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// ```
     #[inline]
     pub fn lock_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedMutexGuard<'_, T>, LockError> {
+        // Before the check: a conversion is the caller's code, which could lock.
+        let mut timer = Timer::new(limit.into());
         held::may_wait(self.id)?;
-        match self.raw.lock(&mut Timer::new(limit.into())) {
+        match self.raw.lock(&mut timer) {
             // SAFETY: the lock was just taken.
             Ok(()) => Ok(unsafe { OrderedMutexGuard::new(self) }),
             Err(why) => Err(LockError::refused(self.id, why)),
@@ -158,8 +161,8 @@ impl<T: ?Sized> OrderedMutex<T> {
         self.raw.is_poisoned()
     }
 
-    /// Lets the lock be taken again. The value is as the panic left it: mend it through
-    /// [`get_mut`](OrderedMutex::get_mut), or at once after this call.
+    /// Lets the lock be taken again, with the value as the panic left it. If it has to be mended before another thread
+    /// meets it, take [`clear_poison_with`](OrderedMutex::clear_poison_with).
     ///
     /// # Examples
     ///
@@ -179,6 +182,34 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// ```
     pub fn clear_poison(&self) {
         self.raw.clear_poison();
+    }
+
+    /// Mends the value and lets the lock be taken again. Nobody else meets the value before `mend` returns; if that
+    /// panics the lock stays poisoned. `None`, and `mend` is not called, if the lock is not poisoned (any more).
+    ///
+    /// Never waits, so the order does not bind it; while `mend` runs the lock is held, and counts for later waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use raddle::{LockError, OrderedMutex};
+    /// # use std::panic::catch_unwind;
+    /// let lock = OrderedMutex::new(4, vec![1, 2]);
+    /// let _ = catch_unwind(|| {
+    ///     let _guard = lock.lock();
+    ///     panic!("in the middle of a change");
+    /// });
+    /// assert_eq!(lock.clear_poison_with(|value| value.clear()), Some(()));
+    /// assert!(lock.lock()?.is_empty());
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn clear_poison_with<R>(&self, mend: impl FnOnce(&mut T) -> R) -> Option<R> {
+        if !self.raw.lock_poisoned() {
+            return None;
+        }
+        // SAFETY: the lock was just taken.
+        let mut guard = unsafe { OrderedMutexGuard::new(self) };
+        Some(mend(&mut guard))
     }
 }
 
@@ -250,8 +281,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
 #[must_use = "the lock is let go of at once if the guard is not kept"]
 pub struct OrderedMutexGuard<'a, T: ?Sized> {
     lock: &'a OrderedMutex<T>,
-    /// A panic that was under way when the lock was taken does not poison it.
-    panicking: bool,
+    watch: PanicWatch,
     /// Not Send: `held` is the thread's own.
     thread: PhantomData<*const ()>,
 }
@@ -265,7 +295,7 @@ impl<'a, T: ?Sized> OrderedMutexGuard<'a, T> {
     #[inline]
     unsafe fn new(lock: &'a OrderedMutex<T>) -> Self {
         held::push(lock.id);
-        Self { lock, panicking: panicking(), thread: PhantomData }
+        Self { lock, watch: PanicWatch::new(), thread: PhantomData }
     }
 }
 
@@ -292,7 +322,7 @@ impl<T: ?Sized> Drop for OrderedMutexGuard<'_, T> {
     fn drop(&mut self) {
         cleanup(|| {
             held::pop(self.lock.id);
-            if panicking() && !self.panicking {
+            if self.watch.panicked() {
                 self.lock.raw.poison();
             } else {
                 self.lock.raw.unlock();

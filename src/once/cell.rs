@@ -1,7 +1,6 @@
 //! A cell that is written once.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -16,7 +15,8 @@ use crate::{Limit, Stopped};
 /// A cell that many threads may try to fill and that is filled once.
 ///
 /// It has every stable method of `once_cell::sync::OnceCell` and of [`std::sync::OnceLock`], so changing the import is
-/// enough, and forms of the waiting ones that take a [`Limit`].
+/// enough, and forms of the waiting ones that take a [`Limit`]. (One thing needs the compiler's help and is not had here:
+/// cells that refer to each other in a circle, as in two `OnceCell<&Node>` on one stack, are refused by drop check.)
 ///
 /// One initialiser runs at a time; other callers wait for it. One that fails or panics leaves the cell empty, and the
 /// next caller tries again: nobody ever sees half a value. [`wait`](OnceCell::wait) waits without initialising.
@@ -54,8 +54,6 @@ use crate::{Limit, Stopped};
 pub struct OnceCell<T> {
     raw: RawOnce,
     value: UnsafeCell<MaybeUninit<T>>,
-    /// Drops a `T`.
-    owns: PhantomData<T>,
 }
 
 // SAFETY: the value goes where the cell goes.
@@ -71,14 +69,14 @@ impl<T> OnceCell<T> {
     const_fn! {
         /// An empty cell.
         pub const fn new() -> Self {
-            Self { raw: RawOnce::new(), value: UnsafeCell::new(MaybeUninit::uninit()), owns: PhantomData }
+            Self { raw: RawOnce::new(), value: UnsafeCell::new(MaybeUninit::uninit()) }
         }
     }
 
     const_fn! {
         /// A cell that holds the value.
         pub const fn with_value(value: T) -> Self {
-            Self { raw: RawOnce::new_ready(), value: UnsafeCell::new(MaybeUninit::new(value)), owns: PhantomData }
+            Self { raw: RawOnce::new_ready(), value: UnsafeCell::new(MaybeUninit::new(value)) }
         }
     }
 

@@ -34,11 +34,17 @@ pub(super) const REENTRANT: &str =
     "a cell's initialiser asked for the value that it is making; pass what it needs as an argument";
 
 impl<E: Error + 'static> Error for InitError<E> {
+    /// The initialiser's error is in the text already; this is what stands behind it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            InitError::Stopped(stopped) => Some(stopped),
-            InitError::Reentrant => None,
-            InitError::Init(error) => Some(error),
+            InitError::Init(error) => error.source(),
+            _ => None,
         }
+    }
+}
+
+impl<E> From<Stopped> for InitError<E> {
+    fn from(stopped: Stopped) -> Self {
+        InitError::Stopped(stopped)
     }
 }

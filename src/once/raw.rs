@@ -15,7 +15,7 @@
 //!    the queue when nobody sleeps there any more.
 //!
 //! Two kinds of thread wait: a *candidate* would initialise the cell itself, a *watcher* would not. An initialiser that
-//! fails wakes the candidate that has waited longest and leaves watchers asleep. A woken candidate always tries first,
+//! fails wakes the first candidate of the queue and leaves watchers asleep. A woken candidate always tries first,
 //! also when its limit has passed: it either becomes the initialiser or finds another at work, whose end wakes
 //! the next. So a wake-up is never swallowed.
 //!

@@ -28,8 +28,11 @@ use real as world;
 
 pub(crate) use world::{
     AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Spin, UnparkToken, UnsafeCell,
-    array, cleanup, const_fn, covered, global, local, now, ord, owned_load, panicking, park, step, unpark_all,
-    unpark_filter,
+    array, cleanup, const_fn, covered, global, local, now, ord, owned_load, park, step, unpark_all, unpark_filter,
 };
 
+mod panic_watch;
+
+pub(crate) use panic_watch::PanicWatch;
 pub(crate) use std::time::Instant;
+use world::{ThreadId, panicking, thread_id};

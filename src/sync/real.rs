@@ -4,13 +4,19 @@ pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use parking_lot_core::{
     FilterOp, ParkResult, ParkToken, SpinWait as Spin, UnparkToken, park, unpark_all, unpark_filter,
 };
-pub(crate) use std::thread::panicking;
+pub(crate) use std::thread::{ThreadId, panicking};
 
 use std::time::Instant;
 
 /// Reads the monotonic clock.
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The calling thread.
+#[cold]
+pub(crate) fn thread_id() -> ThreadId {
+    std::thread::current().id()
 }
 
 /// Loads a word that only the calling thread stores to.

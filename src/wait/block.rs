@@ -9,6 +9,9 @@
 //!    state, so either this look sees the change or the waker sees the sleeper.
 //! 4. sleep; then back to 1. A wake carries no promise.
 //!
+//! An announcement that fails means that the state has moved on, by another thread's progress; the limit is looked at by
+//! the sleep that follows.
+//!
 //! A sleeper whose limit has passed tries once more before it gives up: a call that could both succeed and stop
 //! succeeds. It leaves under the lock of the queue, so a wake-up that was meant for it has either reached it (and is
 //! used by that last attempt) or goes to another.
@@ -55,9 +58,10 @@ pub(crate) trait Waiter {
 /// Waits until an attempt succeeds or the limit passes. The caller has attempted once already.
 pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<W::Output, Stopped> {
     let mut spin = Spin::new();
+    // Before spinning: from here on the call waits.
+    let deadline = timer.deadline();
     loop {
         if !(waiter.may_spin() && spin.spin()) && waiter.announce() {
-            let deadline = timer.deadline();
             // SAFETY: the callbacks only load and store atomics (`Waiter`'s contract), so they neither panic nor call
             // into the parking lot; the key is the address of a live part of the primitive, which nobody else parks on.
             let result = unsafe {

@@ -10,11 +10,11 @@ use crate::sync::{Instant, now};
 
 /// How long a blocking call may wait: for ever, for a [`Duration`], or until an [`Instant`].
 ///
-/// Every blocking call of this crate comes as `op()`, which waits as long as it takes, and as `op_within(limit)`, which
-/// takes anything that converts into a `Limit`.
+/// Waiting comes as `op()`, which waits as long as it takes, and as `op_within(limit)`, which takes anything that converts
+/// into a `Limit`.
 ///
-/// * A `Duration` counts from the entry to each call that it is passed to. (The clock is first read when the call finds
-///   that it has to sleep, so a call that need not wait costs no reading of it.)
+/// * A `Duration` counts from the entry to each call that it is passed to. The clock is read when the call finds that it
+///   has to wait, so a call that need not wait costs no reading of it.
 /// * A `Duration` that reaches past the end of the clock is no limit.
 /// * A limit that has passed already still lets the call try once: what can be had without waiting is had.
 /// * A call that could both succeed and stop succeeds.
@@ -106,7 +106,7 @@ impl fmt::Debug for Limit<'_> {
     }
 }
 
-/// A limit at work in one call: a duration becomes an instant when the call first has to sleep, and stays that instant
+/// A limit at work in one call: a duration becomes an instant when the call first has to wait, and stays that instant
 /// for the rest of the call.
 pub(crate) struct Timer<'a> {
     limit: Limit<'a>,
@@ -152,11 +152,12 @@ impl fmt::Display for Stopped {
 impl Error for Stopped {}
 
 impl From<Stopped> for io::Error {
-    /// [`TimedOut`](io::ErrorKind::TimedOut), or for a cancelled call [`Interrupted`](io::ErrorKind::Interrupted).
+    /// [`TimedOut`](io::ErrorKind::TimedOut), or for a cancelled call [`Other`](io::ErrorKind::Other): std's own loops try
+    /// again after `Interrupted`, which would swallow it.
     fn from(stopped: Stopped) -> Self {
         let kind = match stopped {
             Stopped::TimedOut => io::ErrorKind::TimedOut,
-            Stopped::Cancelled => io::ErrorKind::Interrupted,
+            Stopped::Cancelled => io::ErrorKind::Other,
         };
         io::Error::new(kind, stopped)
     }

@@ -11,10 +11,10 @@
 //! Invariants:
 //! 1. `POISONED` excludes the other bits: it is set only by the holder, in the step that lets go, and a thread takes the
 //!    lock or marks itself as a sleeper only from a state without it.
-//! 2. A thread sleeps only after it has seen `LOCKED + PARKED` under the lock of the queue, and the holder lets go of a
-//!    `PARKED` lock only under that lock: no sleeper is left behind.
-//! 3. `PARKED` is set while anyone sleeps, and cleared only under the lock of the queue, when nobody does, or by the
-//!    poisoner, who wakes everybody.
+//! 2. A thread sleeps only after it has seen `LOCKED + PARKED` under the lock of the queue. The holder lets go of a
+//!    `PARKED` lock under that lock, or it poisons the lock and then wakes all under it: no sleeper is left behind.
+//! 3. `PARKED` is set while anyone sleeps whom no poisoner is about to wake. It is cleared under the lock of the queue
+//!    when nobody sleeps there any more, or by the poisoner.
 //!
 //! # Memory ordering
 //! Taking the lock is an Acquire that reads what the last holder's Release wrote; setting `PARKED` and clearing
@@ -171,6 +171,12 @@ impl RawMutex {
     pub(crate) fn is_poisoned(&self) -> bool {
         // Relaxed: a hint; who needs the data takes the lock.
         self.0.load(Relaxed) & POISONED != 0
+    }
+
+    /// Takes the lock if it is poisoned, and is then as if it had never been.
+    pub(crate) fn lock_poisoned(&self) -> bool {
+        // Acquire: pairs with the Release in `poison`; what the poisoner did is visible.
+        self.0.compare_exchange(POISONED, LOCKED, ord!("raw.lock-poisoned", Acquire), Relaxed).is_ok()
     }
 
     /// Whether the mark of a sleeper is set, for models.

@@ -25,7 +25,7 @@ impl Error for WorkerPanicked {}
 pub enum WaitError {
     /// The limit came first: there are workers left.
     Stopped(Stopped),
-    /// All workers are gone, one of them by a panic.
+    /// The wait is over, and a worker was lost to a panic.
     Panicked(WorkerPanicked),
 }
 
@@ -38,14 +38,8 @@ impl fmt::Display for WaitError {
     }
 }
 
-impl Error for WaitError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            WaitError::Stopped(stopped) => Some(stopped),
-            WaitError::Panicked(panicked) => Some(panicked),
-        }
-    }
-}
+// The cause is in the text already, so it is no `source` besides.
+impl Error for WaitError {}
 
 impl From<Stopped> for WaitError {
     fn from(stopped: Stopped) -> Self {

@@ -5,19 +5,19 @@
 //! | 0 to 31 | *count*: how many workers there are |
 //! | 32 | *parked*: somebody waits for the end of this generation |
 //! | 33 | *panicked*: a worker was lost to a panic |
-//! | 34 to 63 | *generation*: how many ends somebody waited for, modulo 2^30 |
+//! | 34 to 63 | *generation*: how often the count has become zero, modulo 2^30 |
 //!
 //! | from | to | by |
 //! | --- | --- | --- |
 //! | count `n` | count `n + 1` | a new worker |
 //! | count `n > 1` | count `n - 1` | a worker that ends |
-//! | count 1 | count 0 | the last worker, if nobody waits |
-//! | count 1, parked | count 0, next generation | the last worker, which then wakes all |
+//! | count 1 | count 0, next generation, not parked | the last worker, which wakes all if it was parked |
 //! | count `n > 0` | the same, parked | a thread that is about to wait |
 //! | parked | not parked | the last waiter to give up |
 //!
 //! Each is one step. So a waiter whose generation is over knows that the count was zero since it came, whatever the
-//! count is now; it needs no wake-up to know it.
+//! count is now; it needs no wake-up to know it. (A waiter that stands still while the count becomes zero exactly 2^30
+//! times, and goes on before the next, waits for one more.)
 
 use std::fmt;
 
@@ -55,7 +55,7 @@ impl State {
         if panicked {
             next |= Self::PANICKED;
         }
-        if self.count() == 1 && self.is_parked() {
+        if self.count() == 1 {
             next = (next & !Self::PARKED).wrapping_add(Self::GENERATION);
         }
         State(next)

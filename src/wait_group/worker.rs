@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::WaitGroup;
-use crate::sync::{cleanup, panicking};
+use crate::sync::{PanicWatch, cleanup};
 
 /// A worker of a [`WaitGroup`], from [`WaitGroup::worker`]. Dropping it says that its work is done.
 ///
@@ -28,21 +28,20 @@ use crate::sync::{cleanup, panicking};
 #[must_use = "a worker is done when it is dropped"]
 pub struct Worker<'a> {
     group: &'a WaitGroup,
-    /// A panic that was under way when the worker was made is not the worker's.
-    panicking: bool,
+    watch: PanicWatch,
 }
 
 impl<'a> Worker<'a> {
     #[inline]
     pub(super) fn new(group: &'a WaitGroup) -> Self {
-        Self { group, panicking: panicking() }
+        Self { group, watch: PanicWatch::new() }
     }
 }
 
 impl Drop for Worker<'_> {
     #[inline]
     fn drop(&mut self) {
-        cleanup(|| self.group.end(panicking() && !self.panicking));
+        cleanup(|| self.group.end(self.watch.panicked()));
     }
 }
 
@@ -56,21 +55,20 @@ impl fmt::Debug for Worker<'_> {
 #[must_use = "a worker is done when it is dropped"]
 pub struct OwnedWorker {
     group: Arc<WaitGroup>,
-    /// As in [`Worker`].
-    panicking: bool,
+    watch: PanicWatch,
 }
 
 impl OwnedWorker {
     #[inline]
     pub(super) fn new(group: Arc<WaitGroup>) -> Self {
-        Self { group, panicking: panicking() }
+        Self { group, watch: PanicWatch::new() }
     }
 }
 
 impl Drop for OwnedWorker {
     #[inline]
     fn drop(&mut self) {
-        cleanup(|| self.group.end(panicking() && !self.panicking));
+        cleanup(|| self.group.end(self.watch.panicked()));
     }
 }
 

@@ -11,7 +11,13 @@ pub(crate) mod marks;
 pub(crate) use clock::now;
 pub(crate) use execution::{Global, panicking};
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+pub(crate) use loom::thread::ThreadId;
 pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkToken, park, unpark_all, unpark_filter};
+
+/// The calling thread of the model.
+pub(crate) fn thread_id() -> ThreadId {
+    loom::thread::current().id()
+}
 
 /// Loads a word that only the calling thread stores to; loom reports a race if another thread's store is not ordered.
 ///

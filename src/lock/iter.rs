@@ -1,0 +1,72 @@
+//! Iterators over the values of a set of one type.
+//!
+//! Named, and marked with the references that they give out: an iterator over the requests alone could be sent wherever
+//! the locks may be shared, also where the values may not.
+
+use std::iter::FusedIterator;
+use std::marker::PhantomData;
+use std::slice;
+
+use super::set::{Exclusive, Request};
+
+/// The values of a set, shared.
+pub struct Iter<'g, R: Request> {
+    /// Invariant: the locks that these name are held for `'g`, and no value is lent exclusively.
+    requests: slice::Iter<'g, R>,
+    values: PhantomData<&'g R::Target>,
+}
+
+/// The values of a set, for change.
+pub struct IterMut<'g, R: Exclusive> {
+    /// Invariant: the locks that these name are held for `'g` and are different, and what they guard is lent to nobody
+    /// else.
+    requests: slice::Iter<'g, R>,
+    values: PhantomData<&'g mut R::Target>,
+}
+
+impl<'g, R: Request> Iter<'g, R> {
+    /// # Safety
+    /// All locks are held for `'g`, and nobody lends a value exclusively.
+    pub(super) unsafe fn new(requests: &'g [R]) -> Self {
+        Iter { requests: requests.iter(), values: PhantomData }
+    }
+}
+
+impl<'g, R: Exclusive> IterMut<'g, R> {
+    /// # Safety
+    /// All locks are held for `'g` and different, and nobody else lends a value.
+    pub(super) unsafe fn new(requests: &'g [R]) -> Self {
+        IterMut { requests: requests.iter(), values: PhantomData }
+    }
+}
+
+impl<'g, R: Request> Iterator for Iter<'g, R> {
+    type Item = &'g R::Target;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // SAFETY: the invariant of `requests`.
+        self.requests.next().map(|request| unsafe { request.shared() })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.requests.size_hint()
+    }
+}
+
+impl<'g, R: Exclusive> Iterator for IterMut<'g, R> {
+    type Item = &'g mut R::Target;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // SAFETY: the invariant of `requests`, and each is met once.
+        self.requests.next().map(|request| unsafe { request.exclusive() })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.requests.size_hint()
+    }
+}
+
+impl<R: Request> ExactSizeIterator for Iter<'_, R> {}
+impl<R: Exclusive> ExactSizeIterator for IterMut<'_, R> {}
+impl<R: Request> FusedIterator for Iter<'_, R> {}
+impl<R: Exclusive> FusedIterator for IterMut<'_, R> {}
