@@ -2,6 +2,7 @@
 #![cfg(not(all(loom, feature = "loom")))]
 
 mod counter;
+mod hostile;
 mod lock;
 mod once;
 mod properties;

@@ -105,7 +105,7 @@ fn watcher_and_candidate() {
 /// which one initialises in vain and then lets the time pass.
 #[test]
 fn leaver_passes_on() {
-    explore_bounded(4, 75_837, &["wait.woken", "wait.timed-out", "once.failed"], || {
+    explore_bounded(4, 74_113, &["wait.woken", "wait.timed-out", "once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -138,7 +138,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a watcher that gives up at its limit takes along the mark that another watcher sleeps by. Three threads.
 #[test]
 fn watchers_and_set() {
-    explore_bounded(4, 39_757, &["wait.woken", "wait.timed-out"], || {
+    explore_bounded(4, 45_100, &["wait.woken", "wait.timed-out"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -161,7 +161,7 @@ fn watchers_and_set() {
 /// Fails if a call stops although it could succeed: here the limit passes only once the value is there. Three threads.
 #[test]
 fn value_before_limit() {
-    explore(29_304, &["wait.timed-out", "wait.woken"], || {
+    explore(28_524, &["wait.timed-out", "wait.woken"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();

@@ -107,7 +107,7 @@ fn try_against_lock() {
 /// Fails if a waiter whose limit passes as the lock is let go neither gets it nor leaves it free. Two threads.
 #[test]
 fn limit_against_unlock() {
-    explore(3_744, &["wait.timed-out", "wait.woken", "raw.leave-last"], || {
+    explore(4_137, &["wait.timed-out", "wait.woken", "raw.leave-last"], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         spawn({
@@ -141,7 +141,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a waiter that leaves at its limit keeps the wake-up that another waiter needs. Three threads.
 #[test]
 fn leaver_passes_on() {
-    explore_bounded(5, 66_797, &["wait.timed-out", "wait.woken"], || {
+    explore_bounded(5, 67_660, &["wait.timed-out", "wait.woken"], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         spawn({
@@ -174,6 +174,30 @@ fn poison_wakes_all() {
             spawn(move || assert_eq!(guarded.lock(Limit::NEVER), Err(Refused::Poisoned)));
         }
         guarded.lock.poison();
+    });
+}
+
+/// Fails if a poisoned lock can be mended by two threads, or if the mender does not see what the poisoner did. Two threads.
+#[test]
+fn mended_poison() {
+    explore(12, &[], || {
+        let guarded = Guarded::new();
+        guarded.lock(Limit::NEVER).unwrap();
+        spawn({
+            let guarded = guarded.clone();
+            move || {
+                if guarded.lock.lock_poisoned() {
+                    guarded.touch();
+                    guarded.lock.unlock();
+                }
+            }
+        });
+        guarded.touch();
+        guarded.lock.poison();
+        if guarded.lock.lock_poisoned() {
+            guarded.touch();
+            guarded.lock.unlock();
+        }
     });
 }
 

@@ -144,7 +144,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a waiter that gives up leaves the group in a state in which the next waiter is not woken. Three threads.
 #[test]
 fn limit_against_end() {
-    explore(12_075, &["wait.timed-out", "wait.woken", "group.leave-last"], || {
+    explore(12_077, &["wait.timed-out", "wait.woken", "group.leave-last"], || {
         let shared = Work::<1>::new();
         work(&shared, 0);
         spawn(|| crate::model::advance(SECOND));

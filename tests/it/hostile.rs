@@ -1,0 +1,116 @@
+//! Programs that use what callers control (conversions, destructors, threads that unwind) against a promise.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use raddle::{Limit, LockError, OrderedMutex, OrderedMutexGuard, WaitGroup, Worker};
+
+/// A conversion into a limit is the caller's code: a lock that it takes counts for the wait that follows.
+#[test]
+fn a_conversion_that_locks() {
+    static LOW: OrderedMutex<u8> = OrderedMutex::new(1, 0);
+    static HIGH: OrderedMutex<u8> = OrderedMutex::new(2, 0);
+    thread_local!(static HELD: Cell<Option<OrderedMutexGuard<'static, u8>>> = const { Cell::new(None) });
+
+    struct Locking;
+    impl From<Locking> for Limit<'_> {
+        fn from(_: Locking) -> Self {
+            HELD.set(Some(HIGH.lock().unwrap()));
+            Limit::NEVER
+        }
+    }
+
+    let refused = LockError::OutOfOrder { wanted: LOW.id(), held: HIGH.id() };
+    assert_eq!(LOW.lock_within(Locking).err(), Some(refused));
+    HELD.take();
+    assert_eq!(raddle::lock_all_within((&LOW,), Locking).err(), Some(refused));
+    HELD.take();
+}
+
+/// A worker that is made by a destructor while its thread unwinds is another thread's from then on: that one's panic
+/// is reported.
+#[test]
+fn a_worker_made_while_unwinding() {
+    struct Spawns(Arc<WaitGroup>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let worker = self.0.worker_owned();
+            let thread = thread::spawn(move || {
+                let _worker = worker;
+                panic!("on purpose");
+            });
+            assert!(thread.join().is_err());
+        }
+    }
+
+    let group = Arc::new(WaitGroup::new());
+    let spawns = Spawns(group.clone());
+    let unwound = catch_unwind(AssertUnwindSafe(move || {
+        let _spawns = spawns;
+        panic!("on purpose");
+    }));
+    assert!(unwound.is_err());
+    assert!(group.wait().is_err());
+}
+
+/// The count is zero for a moment between the first look of a wait and its sleep, and the wait is over.
+#[test]
+fn a_zero_that_nobody_waits_for_yet() {
+    static GROUP: WaitGroup = WaitGroup::new();
+    thread_local!(static WORKER: Cell<Option<Worker<'static>>> = const { Cell::new(None) });
+
+    struct Next;
+    impl From<Next> for Limit<'_> {
+        fn from(_: Next) -> Self {
+            drop(WORKER.take());
+            WORKER.set(Some(GROUP.worker()));
+            Limit::from(Duration::from_secs(10))
+        }
+    }
+
+    WORKER.set(Some(GROUP.worker()));
+    assert_eq!(GROUP.wait_within(Next), Ok(()));
+}
+
+/// Guards that end in the destructors of thread-locals, more of them than the list of held ids has room for in line.
+#[test]
+fn guards_that_end_with_their_thread() {
+    static ONE: OrderedMutex<u8> = OrderedMutex::new(10, 0);
+    type Guards = Vec<OrderedMutexGuard<'static, u64>>;
+    thread_local!(static GUARD: Cell<Option<OrderedMutexGuard<'static, u8>>> = const { Cell::new(None) });
+    thread_local!(static GUARDS: Cell<Option<Guards>> = const { Cell::new(None) });
+
+    let many: &'static [OrderedMutex<u64>] = Vec::leak((0..40).map(|id| OrderedMutex::new(100 + id, id)).collect());
+    let ends = thread::spawn(move || {
+        GUARD.set(Some(ONE.lock().unwrap()));
+        GUARDS.set(Some(many.iter().rev().map(|lock| lock.try_lock().unwrap()).collect()));
+    });
+    ends.join().unwrap();
+    assert!(ONE.try_lock().is_ok());
+    assert!(raddle::try_lock_all(many.iter().collect::<Vec<_>>()).is_ok());
+}
+
+/// Who mends a poisoned lock has it alone, and a panic in the middle of mending leaves it poisoned.
+#[test]
+fn mending() {
+    let lock = OrderedMutex::new(1, 1);
+    assert_eq!(lock.clear_poison_with(|_| unreachable!("not poisoned")), None::<()>);
+    let poison = |lock: &OrderedMutex<i32>| {
+        let _guard = lock.lock().unwrap();
+        panic!("on purpose");
+    };
+    assert!(catch_unwind(|| poison(&lock)).is_err());
+    let broken = catch_unwind(|| lock.clear_poison_with(|_| panic!("on purpose")));
+    assert!(broken.is_err());
+    assert_eq!(lock.lock().err(), Some(LockError::Poisoned { id: lock.id() }));
+    let mended = lock.clear_poison_with(|value| {
+        assert_eq!(lock.try_lock().err(), Some(LockError::WouldBlock { id: lock.id() }));
+        *value += 1;
+        *value
+    });
+    assert_eq!(mended, Some(2));
+    assert_eq!(*lock.lock().unwrap(), 2);
+}
