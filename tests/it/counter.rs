@@ -222,6 +222,51 @@ fn nothing_is_lost_while_a_thread_ends() {
     });
 }
 
+/// Counts when its thread ends, at the same time as another thread that came later.
+struct CountsBeside(Arc<(ShardedCounter, Barrier)>);
+
+impl CountsBeside {
+    const ROUNDS: i64 = if cfg!(miri) { 50 } else { 20_000 };
+
+    fn count(of: &(ShardedCounter, Barrier)) {
+        of.1.wait();
+        (0..Self::ROUNDS).for_each(|_| of.0.inc());
+    }
+}
+
+impl Drop for CountsBeside {
+    fn drop(&mut self) {
+        Self::count(&self.0);
+    }
+}
+
+thread_local! {
+    static BESIDE: RefCell<Option<CountsBeside>> = const { RefCell::new(None) };
+}
+
+/// A thread that ends gives its place on before the last of its destructors has run. It must not count there any more:
+/// the next to have the place does.
+#[test]
+fn an_ending_thread_and_its_successor_do_not_share_a_place() {
+    watched(|_| {
+        let _alone = alone();
+        for _ in 0..if cfg!(miri) { 2 } else { 20 } {
+            let shared = Arc::new((ShardedCounter::new(), Barrier::new(2)));
+            let theirs = Arc::clone(&shared);
+            let ending = thread::spawn(move || {
+                // First, so that its destructor is the last.
+                BESIDE.set(Some(CountsBeside(Arc::clone(&theirs))));
+                theirs.0.inc();
+            });
+            let theirs = Arc::clone(&shared);
+            let successor = thread::spawn(move || CountsBeside::count(&theirs));
+            ending.join().unwrap();
+            successor.join().unwrap();
+            assert_eq!(shared.0.sum(), 2 * CountsBeside::ROUNDS + 1);
+        }
+    });
+}
+
 #[test]
 fn a_threads_place_is_given_on() {
     watched(|_| {

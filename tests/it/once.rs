@@ -574,7 +574,7 @@ enum Fails {
 /// Whichever of them came first, and however far it got, the candidate takes over and all get the value.
 #[test]
 fn a_candidate_takes_over_and_no_watcher_swallows_it() {
-    const ROUNDS: u32 = if cfg!(miri) { 4 } else { 300 };
+    const ROUNDS: u32 = if cfg!(miri) { 4 } else { 200 };
     watched(|roll| {
         for round in 0..ROUNDS {
             let fails = if round % 2 == 0 { Fails::Error } else { Fails::Panic };
@@ -591,7 +591,7 @@ fn a_candidate_takes_over_and_no_watcher_swallows_it() {
                             while coming.load(Relaxed) < 4 {
                                 thread::yield_now();
                             }
-                            (0..round * 4 % 150).for_each(|_| thread::yield_now());
+                            (0..round % 32).for_each(|_| thread::yield_now());
                             match fails {
                                 Fails::Error => Err("failed"),
                                 Fails::Panic => panic_quietly(),

@@ -22,7 +22,7 @@ use raddle::{
 };
 
 /// Whatever takes this long hangs. (Miri's clock counts steps.)
-const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 60 });
+const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 120 });
 
 /// The threads of a test that are at work.
 #[derive(Clone, Default)]

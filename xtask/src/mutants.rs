@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &str)] = &[(
 )];
 
 /// A mutant that takes this long without a verdict has changed the search beyond what the models explore; it is reported.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(200);
 
 pub(super) fn run() -> bool {
     let Some(binary) = build() else { return false };
