@@ -478,6 +478,7 @@ proptest! {
     #![proptest_config(cases(180))]
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn locking_goes_as_the_model_says(
         ids in prop::collection::vec(id(), LOCKS),
         steps in prop::collection::vec(step(), 0..80),
@@ -486,6 +487,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn many_guards_at_once(
         ids in prop::collection::vec(id(), LOCKS),
         steps in prop::collection::vec(deep_step(), 60..160),
@@ -496,6 +498,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn forgotten_guards_stay(
         ids in prop::collection::vec(id(), LOCKS),
         mut steps in prop::collection::vec(step(), 0..40),
