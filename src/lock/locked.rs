@@ -25,9 +25,9 @@ const INLINE: usize = 16;
 /// As for each lock by itself; see [`OrderedMutex`](crate::OrderedMutex).
 ///
 /// # Errors
-/// [`Duplicate`](LockError::Duplicate) if two locks of the set have one id,
-/// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below all of the set,
-/// [`Poisoned`](LockError::Poisoned).
+/// In this order: [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below all of the set,
+/// [`Duplicate`](LockError::Duplicate) if two locks of the set have one id, [`Poisoned`](LockError::Poisoned) with the
+/// lowest lock that is.
 ///
 /// # Examples
 ///
@@ -335,7 +335,7 @@ impl<S: Uniform> Index<usize> for Locked<S> {
     /// The value of the lock that was named at this place.
     ///
     /// # Panics
-    /// If the set has no such place.
+    /// If the set has no such place, which poisons the set like any panic while it is locked.
     #[inline]
     fn index(&self, at: usize) -> &Self::Output {
         // SAFETY: as in `split`.

@@ -15,8 +15,9 @@ use crate::{Limit, Stopped};
 /// A cell that many threads may try to fill and that is filled once.
 ///
 /// It has every stable method of `once_cell::sync::OnceCell` and of [`std::sync::OnceLock`], so changing the import is
-/// enough, and forms of the waiting ones that take a [`Limit`]. (One thing needs the compiler's help and is not had here:
-/// cells that refer to each other in a circle, as in two `OnceCell<&Node>` on one stack, are refused by drop check.)
+/// enough, and forms of the waiting ones that take a [`Limit`]. One thing differs: a local `OnceCell<&T>` has to be
+/// declared after what it refers to, as drop check takes its destructor to look at the reference. (`std` has the compiler's
+/// leave to say otherwise; `once_cell` has no destructor of its own, at the price of a larger cell.)
 ///
 /// One initialiser runs at a time; other callers wait for it. One that fails or panics leaves the cell empty, and the
 /// next caller tries again: nobody ever sees half a value. [`wait`](OnceCell::wait) waits without initialising.

@@ -65,16 +65,6 @@ impl<T, F> Lazy<T, F> {
             None => Err(init.into_inner().expect(POISONED)),
         }
     }
-
-    /// The value, if it was made.
-    pub fn get(this: &Self) -> Option<&T> {
-        this.cell.get()
-    }
-
-    /// The value for change, if it was made.
-    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
-        this.cell.get_mut()
-    }
 }
 
 impl<T, F: FnOnce() -> T> Lazy<T, F> {
@@ -105,6 +95,18 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
     pub fn force_mut(this: &mut Self) -> &mut T {
         Self::force(this);
         this.cell.get_mut().expect("the value was made")
+    }
+
+    // These two ask nothing of F. Standing here they let the type of F follow from that of T, as `once_cell`'s do.
+
+    /// The value, if it was made.
+    pub fn get(this: &Self) -> Option<&T> {
+        this.cell.get()
+    }
+
+    /// The value for change, if it was made.
+    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
+        this.cell.get_mut()
     }
 }
 

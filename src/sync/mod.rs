@@ -1,7 +1,7 @@
 //! The two worlds that everything above is written against.
 //!
 //! This is the only place that names atomics, the parking lot, the clock, thread-locals or loom. The shipped build takes
-//! [`real`]; a build that model-checks takes [`model`]. Both export the same names, so that the lines above are the very
+//! `real`; a build that model-checks takes `model`. Both export the same names, so that the lines above are the very
 //! same lines in both:
 //!
 //! | name | shipped | under loom |

@@ -1,6 +1,6 @@
 //! The one loop in which a thread sleeps.
 //!
-//! A primitive says how it waits by implementing [`Waiter`]; [`block`] does the waiting. Every sleep follows the same
+//! A primitive says how it waits by implementing [`Waiter`]; `block` does the waiting. Every sleep follows the same
 //! protocol, which cannot lose a wake-up:
 //!
 //! 1. *attempt*: take what is waited for, if it is there. (The first attempt is the caller's, on its fast path.)

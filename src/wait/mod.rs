@@ -1,4 +1,4 @@
-//! Waiting: how long ([`limit`]), how ([`block`], the one loop in which a thread sleeps), and the raw lock.
+//! Waiting: how long ([`limit`]), how (`block`, the one loop in which a thread sleeps), and the raw lock.
 
 mod block;
 mod limit;

@@ -8,7 +8,6 @@ use crate::Stopped;
 /// A worker of the group was lost to a panic. Said by every wait until
 /// [`WaitGroup::clear_panicked`](crate::WaitGroup::clear_panicked) is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub struct WorkerPanicked;
 
 impl fmt::Display for WorkerPanicked {

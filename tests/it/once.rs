@@ -236,7 +236,7 @@ macro_rules! ordinary_code {
                 assert!(format!("{lazy:?}").contains("[]"), "{lazy:?}");
 
                 {
-                    let mut unmade: Lazy<(), _> = Lazy::new(|| calls.set(9));
+                    let mut unmade = Lazy::new(|| calls.set(9));
                     assert_eq!(Lazy::get(&unmade), None);
                     assert_eq!(Lazy::get_mut(&mut unmade), None);
                 }
