@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use raddle::{Limit, LockError, OrderedMutex, OrderedMutexGuard, WaitGroup, Worker};
+use raddle::{Lazy, Limit, LockError, OrderedMutex, OrderedMutexGuard, WaitGroup, Worker};
 
 /// A conversion into a limit is the caller's code: a lock that it takes counts for the wait that follows.
 #[test]
@@ -79,18 +79,19 @@ fn a_zero_that_nobody_waits_for_yet() {
 #[test]
 fn guards_that_end_with_their_thread() {
     static ONE: OrderedMutex<u8> = OrderedMutex::new(10, 0);
+    static MANY: Lazy<Vec<OrderedMutex<u64>>> =
+        Lazy::new(|| (0..40).map(|id| OrderedMutex::new(100 + id, id)).collect());
     type Guards = Vec<OrderedMutexGuard<'static, u64>>;
     thread_local!(static GUARD: Cell<Option<OrderedMutexGuard<'static, u8>>> = const { Cell::new(None) });
     thread_local!(static GUARDS: Cell<Option<Guards>> = const { Cell::new(None) });
 
-    let many: &'static [OrderedMutex<u64>] = Vec::leak((0..40).map(|id| OrderedMutex::new(100 + id, id)).collect());
-    let ends = thread::spawn(move || {
+    let ends = thread::spawn(|| {
         GUARD.set(Some(ONE.lock().unwrap()));
-        GUARDS.set(Some(many.iter().rev().map(|lock| lock.try_lock().unwrap()).collect()));
+        GUARDS.set(Some(MANY.iter().rev().map(|lock| lock.try_lock().unwrap()).collect()));
     });
     ends.join().unwrap();
     assert!(ONE.try_lock().is_ok());
-    assert!(raddle::try_lock_all(many.iter().collect::<Vec<_>>()).is_ok());
+    assert!(raddle::try_lock_all(MANY.iter().collect::<Vec<_>>()).is_ok());
 }
 
 /// Who mends a poisoned lock has it alone, and a panic in the middle of mending leaves it poisoned.
