@@ -8,6 +8,9 @@ use crate::sync::{PanicWatch, cleanup};
 
 /// A worker of a [`WaitGroup`], from [`WaitGroup::worker`]. Dropping it says that its work is done.
 ///
+/// A worker that is dropped while its thread unwinds counts as lost to the panic, unless it was made by that thread after
+/// the panic had begun. One that another thread made meanwhile and handed over cannot be told apart, and counts too.
+///
 /// It may be sent to another thread, and does not outlive its group:
 ///
 /// ```

@@ -22,6 +22,15 @@ fn wake_all(flag: &AtomicU8) {
     unsafe { unpark_all((&raw const *flag).addr(), UnparkToken(7)) };
 }
 
+/// Starts a thread that sets the flag and wakes whoever sleeps on it.
+fn spawn_waker(flag: &Shared<AtomicU8>) {
+    let flag = flag.clone();
+    spawn(move || {
+        flag.store(1, Ordering::Relaxed);
+        wake_all(&flag);
+    });
+}
+
 /// A sleeper either sees the flag or is woken, and both happen. Two threads.
 #[test]
 fn validate_against_wake() {
@@ -29,13 +38,7 @@ fn validate_against_wake() {
     let results = seen.clone();
     explore(10, &[], move || {
         let flag = Shared::new(AtomicU8::new(0));
-        spawn({
-            let flag = flag.clone();
-            move || {
-                flag.store(1, Ordering::Relaxed);
-                wake_all(&flag);
-            }
-        });
+        spawn_waker(&flag);
         seen.lock().unwrap().insert(format!("{:?}", sleep(&flag, 0, None)));
     });
     let results: Vec<_> = results.lock().unwrap().iter().cloned().collect();
@@ -49,13 +52,7 @@ fn deadline_against_wake() {
     let results = seen.clone();
     explore(120, &[], move || {
         let flag = Shared::new(AtomicU8::new(0));
-        spawn({
-            let flag = flag.clone();
-            move || {
-                flag.store(1, Ordering::Relaxed);
-                wake_all(&flag);
-            }
-        });
+        spawn_waker(&flag);
         spawn(|| crate::model::advance(Duration::from_secs(2)));
         let result = sleep(&flag, 0, Some(Duration::from_secs(1)));
         seen.lock().unwrap().insert(format!("{result:?}"));
