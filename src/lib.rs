@@ -59,6 +59,7 @@
 //! # Platforms
 //! Everywhere that `std` has threads and 64-bit atomics.
 
+mod cancel;
 mod counter;
 mod lock;
 #[cfg(all(loom, any(test, feature = "loom")))]
@@ -68,9 +69,11 @@ mod sync;
 mod wait;
 mod wait_group;
 
+pub use cancel::{CancelOnDrop, CancelToken};
 pub use counter::{Counter, ShardedCounter};
 pub use lock::{
-    LockError, LockId, LockSet, Locked, OrderedMutex, OrderedMutexGuard, lock_all, lock_all_within, try_lock_all,
+    Guard, LockError, LockId, LockSet, Locked, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock,
+    OrderedWriteGuard, ReadRequest, WriteRequest, lock_all, lock_all_within, try_lock_all,
 };
 pub use once::{InitError, Lazy, OnceCell};
 pub use wait::{Limit, Stopped};

@@ -6,9 +6,8 @@ use std::ptr;
 use crossbeam_utils::CachePadded;
 
 use super::index::{self, Index, SEGMENTS};
-use crate::Limit;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::Relaxed, array, cleanup, const_fn, covered, ord, owned_load, step};
-use crate::wait::{RawMutex, Timer};
+use crate::wait::RawMutex;
 
 /// A counter for many threads that count and few that read.
 ///
@@ -175,15 +174,10 @@ impl ShardedCounter {
     ///
     /// No slot is written, so the counting threads do not notice. Takers wait for each other.
     pub fn take(&self) -> i64 {
-        if step!("sharded.take-lock") {
-            self.taking.lock(&mut Timer::new(Limit::NEVER)).expect("never poisoned, no limit");
-        }
+        let _held = step!("sharded.take-lock").then(|| self.taking.hold());
         let total = self.total();
         let before = self.taken.load(Relaxed);
         self.taken.store(total, Relaxed);
-        if step!("sharded.take-lock") {
-            self.taking.unlock();
-        }
         total.wrapping_sub(before).cast_signed()
     }
 }

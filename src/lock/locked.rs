@@ -6,11 +6,12 @@ use std::mem::MaybeUninit;
 use std::ops::{Index, IndexMut};
 
 use super::iter::{Iter, IterMut};
+use super::raw::Raw;
 use super::set::{Entry, Exclusive, LockSet, Request, Uniform};
 use super::{LockError, LockId, held};
 use crate::Limit;
 use crate::sync::{PanicWatch, cleanup, covered, step};
-use crate::wait::{RawMutex, Refused, Timer};
+use crate::wait::{Refused, Timer};
 
 /// Sets of up to this many locks are sorted on the stack.
 const INLINE: usize = 16;
@@ -53,7 +54,7 @@ const INLINE: usize = 16;
 /// ```
 #[inline]
 pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
-    lock_all_within(set, Limit::NEVER)
+    lock_limited(set, &Limit::NEVER)
 }
 
 /// Takes all locks of a set, waiting no longer than the limit, which bounds the whole call.
@@ -74,7 +75,12 @@ pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 /// ```
 #[inline]
 pub fn lock_all_within<'l, S: LockSet>(set: S, limit: impl Into<Limit<'l>>) -> Result<Locked<S>, LockError> {
-    let mut timer = Timer::new(limit.into());
+    lock_limited(set, &limit.into())
+}
+
+#[inline]
+fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, LockError> {
+    let mut timer = Timer::new(limit);
     let highest = sorted(&set, |locks| {
         if let Some(lowest) = locks.first() {
             held::may_wait(lowest.id)?;
@@ -105,7 +111,7 @@ pub fn lock_all_within<'l, S: LockSet>(set: S, limit: impl Into<Limit<'l>>) -> R
 /// ```
 #[inline]
 pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
-    let highest = sorted(&set, |locks| take(locks, RawMutex::try_lock))?;
+    let highest = sorted(&set, |locks| take(locks, |raw| raw.try_lock()))?;
     Ok(Locked::new(set, highest))
 }
 
@@ -137,7 +143,7 @@ fn sorted<S: LockSet, R>(set: &S, f: impl FnOnce(&[Entry<'_>]) -> R) -> R {
 #[inline]
 fn take(
     locks: &[Entry<'_>],
-    mut acquire: impl FnMut(&RawMutex) -> Result<(), Refused>,
+    mut acquire: impl FnMut(Raw<'_>) -> Result<(), Refused>,
 ) -> Result<Option<LockId>, LockError> {
     for pair in locks.windows(2) {
         if pair[0].id == pair[1].id {

@@ -1,18 +1,24 @@
 //! Locks that carry an id and can be taken many at once, in an order that cannot deadlock.
 //!
-//! [`id`] names a lock, [`held`] is what a thread holds, [`mutex`] one lock, [`set`] what [`lock_all`] takes,
+//! [`id`] names a lock, [`held`] is what a thread holds, [`mutex`] and [`rwlock`] are one lock with its [`guard`], [`raw`]
+//! is what these have in common, [`set`] what [`lock_all`] takes,
 //! [`locked`] how it takes it and the guard that it returns, [`iter`] the values one by one, [`error`] what can go wrong.
 
 mod error;
+mod guard;
 pub(crate) mod held;
 mod id;
 mod iter;
 mod locked;
 mod mutex;
+mod raw;
+mod rwlock;
 mod set;
 
 pub use error::LockError;
+pub use guard::Guard;
 pub use id::LockId;
 pub use locked::{Locked, lock_all, lock_all_within, try_lock_all};
 pub use mutex::{OrderedMutex, OrderedMutexGuard};
+pub use rwlock::{OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, ReadRequest, WriteRequest};
 pub use set::LockSet;

@@ -1,14 +1,14 @@
 //! One ordered lock.
 
 use std::fmt;
-use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use super::{LockError, LockId, held};
+use super::raw::Raw;
+use super::set::{Entry, Exclusive, Request, Sealed};
+use super::{Guard, LockError, LockId};
 use crate::Limit;
-use crate::sync::{PanicWatch, UnsafeCell, cleanup, const_fn};
-use crate::wait::{RawMutex, Timer};
+use crate::sync::{UnsafeCell, const_fn};
+use crate::wait::RawMutex;
 
 /// A mutual exclusion lock with a place in the order of all locks.
 ///
@@ -99,7 +99,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// included), [`Poisoned`](LockError::Poisoned).
     #[inline]
     pub fn lock(&self) -> Result<OrderedMutexGuard<'_, T>, LockError> {
-        self.lock_within(Limit::NEVER)
+        Guard::lock(self, &Limit::NEVER)
     }
 
     /// Takes the lock, waiting no longer than the limit.
@@ -126,14 +126,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// ```
     #[inline]
     pub fn lock_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedMutexGuard<'_, T>, LockError> {
-        // Before the check: a conversion is the caller's code, which could lock.
-        let mut timer = Timer::new(limit.into());
-        held::may_wait(self.id)?;
-        match self.raw.lock(&mut timer) {
-            // SAFETY: the lock was just taken.
-            Ok(()) => Ok(unsafe { OrderedMutexGuard::new(self) }),
-            Err(why) => Err(LockError::refused(self.id, why)),
-        }
+        Guard::lock(self, &limit.into())
     }
 
     /// Takes the lock if it is free. Never waits, so the order does not bind it: it is the way to a lock that is found
@@ -143,11 +136,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
     #[inline]
     pub fn try_lock(&self) -> Result<OrderedMutexGuard<'_, T>, LockError> {
-        match self.raw.try_lock() {
-            // SAFETY: the lock was just taken.
-            Ok(()) => Ok(unsafe { OrderedMutexGuard::new(self) }),
-            Err(why) => Err(LockError::refused(self.id, why)),
-        }
+        Guard::try_lock(self)
     }
 
     /// The value, poisoned or not, without locking: the exclusive reference shows that nobody else has the lock.
@@ -208,7 +197,7 @@ impl<T: ?Sized> OrderedMutex<T> {
             return None;
         }
         // SAFETY: the lock was just taken.
-        let mut guard = unsafe { OrderedMutexGuard::new(self) };
+        let mut guard = unsafe { Guard::new(self) };
         Some(mend(&mut guard))
     }
 }
@@ -227,7 +216,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
     }
 }
 
-/// Access to the value of an [`OrderedMutex`]; dropping it lets go of the lock.
+/// Access to the value of an [`OrderedMutex`]; dropping it lets go of the lock. See [`Guard`].
 ///
 /// A guard stays on the thread that locked, since what a thread holds decides what it may wait for:
 ///
@@ -278,67 +267,41 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
 /// drop(guard);
 /// drop(lock);
 /// ```
-#[must_use = "the lock is let go of at once if the guard is not kept"]
-pub struct OrderedMutexGuard<'a, T: ?Sized> {
-    lock: &'a OrderedMutex<T>,
-    watch: PanicWatch,
-    /// Not Send: `held` is the thread's own.
-    thread: PhantomData<*const ()>,
-}
+pub type OrderedMutexGuard<'a, T> = Guard<&'a OrderedMutex<T>>;
 
-// SAFETY: a shared guard gives out `&T` only.
-unsafe impl<T: ?Sized + Sync> Sync for OrderedMutexGuard<'_, T> {}
+impl<T: ?Sized> Sealed for &OrderedMutex<T> {}
 
-impl<'a, T: ?Sized> OrderedMutexGuard<'a, T> {
-    /// # Safety
-    /// The calling thread has just taken the lock, and no other guard stands for that.
-    #[inline]
-    unsafe fn new(lock: &'a OrderedMutex<T>) -> Self {
-        held::push(lock.id);
-        Self { lock, watch: PanicWatch::new(), thread: PhantomData }
-    }
-}
-
-impl<T: ?Sized> Deref for OrderedMutexGuard<'_, T> {
+// SAFETY: a lock's id, raw lock and value belong together from its making on.
+unsafe impl<T: ?Sized> Request for &OrderedMutex<T> {
     type Target = T;
+    type Mut<'g>
+        = &'g mut T
+    where
+        Self: 'g;
 
     #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: this guard stands for the lock (`new`'s contract), and `&self` keeps `deref_mut` out.
-        unsafe { self.lock.value.shared() }
+    fn entry(&self) -> Entry<'_> {
+        Entry { id: self.id, raw: Raw::Mutex(&self.raw) }
     }
-}
 
-impl<T: ?Sized> DerefMut for OrderedMutexGuard<'_, T> {
     #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: this guard stands for the lock (`new`'s contract), and `&mut self` keeps every other access out.
-        unsafe { self.lock.value.exclusive() }
+    unsafe fn shared(&self) -> &T {
+        // SAFETY: passed on to the caller.
+        unsafe { self.value.shared() }
     }
-}
 
-impl<T: ?Sized> Drop for OrderedMutexGuard<'_, T> {
     #[inline]
-    fn drop(&mut self) {
-        cleanup(|| {
-            held::pop(self.lock.id);
-            if self.watch.panicked() {
-                self.lock.raw.poison();
-            } else {
-                self.lock.raw.unlock();
-            }
-        });
+    unsafe fn lend(&self) -> &mut T {
+        // SAFETY: passed on to the caller.
+        unsafe { self.value.exclusive() }
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for OrderedMutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
+// SAFETY: as above.
+unsafe impl<T: ?Sized> Exclusive for &OrderedMutex<T> {
+    #[inline]
+    unsafe fn exclusive(&self) -> &mut T {
+        // SAFETY: passed on to the caller.
+        unsafe { self.value.exclusive() }
     }
 }

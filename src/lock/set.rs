@@ -5,19 +5,19 @@
 
 use std::marker::PhantomData;
 
-use super::{LockId, OrderedMutex};
-use crate::wait::RawMutex;
+use super::LockId;
+use super::raw::Raw;
 
 mod sealed {
     pub trait Sealed {}
 }
-use sealed::Sealed;
+pub(super) use sealed::Sealed;
 
 /// A lock as [`lock_all`](crate::lock_all) sees it.
 #[derive(Clone, Copy)]
 pub struct Entry<'r> {
     pub(super) id: LockId,
-    pub(super) raw: &'r RawMutex,
+    pub(super) raw: Raw<'r>,
 }
 
 /// One lock of a set.
@@ -59,45 +59,9 @@ pub unsafe trait Exclusive: Request {
     unsafe fn exclusive(&self) -> &mut Self::Target;
 }
 
-impl<T: ?Sized> Sealed for &OrderedMutex<T> {}
-
-// SAFETY: a lock's id, raw lock and value belong together from its making on.
-unsafe impl<T: ?Sized> Request for &OrderedMutex<T> {
-    type Target = T;
-    type Mut<'g>
-        = &'g mut T
-    where
-        Self: 'g;
-
-    #[inline]
-    fn entry(&self) -> Entry<'_> {
-        Entry { id: self.id, raw: &self.raw }
-    }
-
-    #[inline]
-    unsafe fn shared(&self) -> &T {
-        // SAFETY: passed on to the caller.
-        unsafe { self.value.shared() }
-    }
-
-    #[inline]
-    unsafe fn lend(&self) -> &mut T {
-        // SAFETY: passed on to the caller.
-        unsafe { self.value.exclusive() }
-    }
-}
-
-// SAFETY: as above.
-unsafe impl<T: ?Sized> Exclusive for &OrderedMutex<T> {
-    #[inline]
-    unsafe fn exclusive(&self) -> &mut T {
-        // SAFETY: passed on to the caller.
-        unsafe { self.value.exclusive() }
-    }
-}
-
 /// A set of locks that can be taken at once: a tuple of one to eight requests, whose types may differ, or an array, a
-/// slice or a `Vec` of requests of one type. A request is a `&OrderedMutex<T>`.
+/// slice or a `Vec` of requests of one type. A request is a `&OrderedMutex<T>`, or a read-write lock
+/// [to read](crate::OrderedRwLock::as_read) or [to write](crate::OrderedRwLock::as_write).
 ///
 /// The trait is sealed.
 ///

@@ -143,7 +143,7 @@ impl<T> OnceCell<T> {
     /// ```
     #[track_caller]
     pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<&T, Stopped> {
-        match self.raw.watch(&mut Timer::new(limit.into())) {
+        match self.raw.watch(&mut Timer::new(&limit.into())) {
             // SAFETY: ready.
             Ok(()) => Ok(unsafe { self.get_unchecked() }),
             Err(Refused::Stopped(stopped)) => Err(stopped),
@@ -288,7 +288,7 @@ impl<T> OnceCell<T> {
 
     #[cold]
     fn initialise<F: FnOnce() -> Result<T, E>, E>(&self, init: F, limit: Limit<'_>) -> Result<&T, InitError<E>> {
-        match self.raw.enter(&mut Timer::new(limit)) {
+        match self.raw.enter(&mut Timer::new(&limit)) {
             Ok(Entered::Ready) => {}
             Ok(Entered::Initialise(initialiser)) => {
                 // An error or a panic drops the initialiser, which leaves the cell empty.

@@ -32,15 +32,16 @@ use crate::sync::{
     AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, cleanup, const_fn, covered, ord, step, unpark_all,
     unpark_filter,
 };
-use crate::wait::{Timer, Waiter, block};
+use crate::wait::{Timer, Waiter, block, flags};
 
 const EMPTY: u8 = 0;
 const RUNNING: u8 = 1;
 const READY: u8 = 2;
 const PARKED: u8 = 4;
 
-const WATCHER: ParkToken = ParkToken(0);
-const CANDIDATE: ParkToken = ParkToken(1);
+/// What park tokens say of a sleeper.
+const WATCHER: usize = 0;
+const CANDIDATE: usize = 1;
 
 /// Wake-up: the state has changed, look again.
 const LOOK: UnparkToken = UnparkToken(0);
@@ -173,7 +174,7 @@ impl RawOnce {
         let first_candidate = |token: ParkToken| {
             if picked.get() {
                 FilterOp::Stop
-            } else if token == CANDIDATE || !step!("once.fail-wakes-candidate") {
+            } else if flags(token) == CANDIDATE || !step!("once.fail-wakes-candidate") {
                 picked.set(true);
                 FilterOp::Unpark
             } else {
@@ -243,7 +244,7 @@ impl<'a> Waiter for Candidate<'a> {
         self.once.key()
     }
 
-    fn token(&self) -> ParkToken {
+    fn flags(&self) -> usize {
         CANDIDATE
     }
 
@@ -285,7 +286,7 @@ impl Waiter for Watcher<'_> {
         self.once.key()
     }
 
-    fn token(&self) -> ParkToken {
+    fn flags(&self) -> usize {
         WATCHER
     }
 

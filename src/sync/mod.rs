@@ -27,8 +27,9 @@ mod real;
 use real as world;
 
 pub(crate) use world::{
-    AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Spin, UnparkToken, UnsafeCell,
-    array, cleanup, const_fn, covered, global, local, now, ord, owned_load, park, step, unpark_all, unpark_filter,
+    AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Spin, UnparkResult, UnparkToken,
+    UnsafeCell, array, cleanup, const_fn, covered, global, local, now, ord, owned_load, park, step, unpark_all,
+    unpark_filter,
 };
 
 mod panic_watch;

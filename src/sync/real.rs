@@ -2,7 +2,7 @@
 
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use parking_lot_core::{
-    FilterOp, ParkResult, ParkToken, SpinWait as Spin, UnparkToken, park, unpark_all, unpark_filter,
+    FilterOp, ParkResult, ParkToken, SpinWait as Spin, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,
 };
 pub(crate) use std::thread::{ThreadId, panicking};
 

@@ -15,9 +15,21 @@
 //! A sleeper whose limit has passed tries once more before it gives up: a call that could both succeed and stop
 //! succeeds. It leaves under the lock of the queue, so a wake-up that was meant for it has either reached it (and is
 //! used by that last attempt) or goes to another.
+//!
+//! A sleeper under cancel tokens registers with their nodes before it marks its coming, and looks at their flags when it
+//! validates; what that guarantees stands in [`node`](super::node). A canceller takes it out of the queue; the mark that
+//! it leaves behind it takes back itself, under the lock of the queue.
 
-use super::limit::{Stopped, Timer};
-use crate::sync::{ParkResult, ParkToken, Spin, UnparkToken, covered, park, step};
+use std::cell::Cell;
+use std::pin::pin;
+
+use super::sleeper::{Mark, Sleeper};
+use super::stopped::Stopped;
+use super::timer::Timer;
+use crate::sync::{FilterOp, Instant, ParkResult, Spin, UnparkResult, UnparkToken, covered, park, step, unpark_filter};
+
+/// Wake-up: the wait is cancelled. No primitive's own wake-up.
+pub(super) const CANCEL: UnparkToken = UnparkToken(usize::MAX);
 
 /// What a thread waits for, and how it says so.
 ///
@@ -29,9 +41,9 @@ pub(crate) trait Waiter {
     /// The address that sleepers and wakers agree upon.
     fn key(&self) -> usize;
 
-    /// What wakers may know of this sleeper.
-    fn token(&self) -> ParkToken {
-        ParkToken(0)
+    /// What wakers may know of this sleeper: less than 64. They read it as [`flags`](super::flags) of its park token.
+    fn flags(&self) -> usize {
+        0
     }
 
     /// Takes what is waited for, if it can be had now; else keeps the state that spoke against it, for `announce`.
@@ -51,8 +63,11 @@ pub(crate) trait Waiter {
     /// A waker took this thread from the queue and said why.
     fn woken(&mut self, _why: UnparkToken) {}
 
-    /// This sleeper has left the queue without being woken; `last` if nobody sleeps there now.
+    /// This thread gives up, and is not in the queue (any more); `last` if nobody sleeps there now.
     fn leave(&self, last: bool);
+
+    /// This thread has given up: its last attempt has failed too. Outside the lock of the queue.
+    fn left(&self) {}
 }
 
 /// Waits until an attempt succeeds or the limit passes. The caller has attempted once already.
@@ -60,31 +75,26 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<
     let mut spin = Spin::new();
     // Before spinning: from here on the call waits.
     let deadline = timer.deadline();
+    let mark = Mark::default();
+    let mut sleeper = pin!(Sleeper::new(waiter.key(), &mark, timer.nodes()));
     loop {
-        if !(waiter.may_spin() && spin.spin()) && waiter.announce() {
-            // SAFETY: the callbacks only load and store atomics (`Waiter`'s contract), so they neither panic nor call
-            // into the parking lot; the key is the address of a live part of the primitive, which nobody else parks on.
-            let result = unsafe {
-                park(
-                    waiter.key(),
-                    || !step!("wait.validate") || waiter.validate(),
-                    || (),
-                    |_, last| waiter.leave(last),
-                    waiter.token(),
-                    deadline,
-                )
-            };
-            match result {
-                ParkResult::Unparked(why) => {
-                    covered!("wait.woken");
-                    waiter.woken(why);
-                    spin.reset();
-                }
-                ParkResult::Invalid => covered!("wait.invalid"),
-                ParkResult::TimedOut => {
-                    covered!("wait.timed-out");
-                    let last_try = if step!("wait.last-try") { waiter.attempt() } else { None };
-                    return last_try.ok_or(Stopped::TimedOut);
+        if !(waiter.may_spin() && spin.spin()) {
+            sleeper.as_mut().register();
+            if waiter.announce() {
+                match sleep(waiter, &sleeper, deadline) {
+                    Slept::Woken(why) => {
+                        covered!("wait.woken");
+                        waiter.woken(why);
+                        spin.reset();
+                    }
+                    Slept::Invalid => covered!("wait.invalid"),
+                    Slept::Over => {
+                        let last_try = if step!("wait.last-try") { waiter.attempt() } else { None };
+                        return last_try.ok_or_else(|| {
+                            waiter.left();
+                            if sleeper.is_cancelled() { Stopped::Cancelled } else { Stopped::TimedOut }
+                        });
+                    }
                 }
             }
         }
@@ -92,4 +102,42 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<
             return Ok(output);
         }
     }
+}
+
+/// How a sleep ended.
+enum Slept {
+    Woken(UnparkToken),
+    /// The state has moved on.
+    Invalid,
+    /// The time has passed or a token was cancelled. The thread has left.
+    Over,
+}
+
+fn sleep<W: Waiter>(waiter: &W, sleeper: &Sleeper<'_>, deadline: Option<Instant>) -> Slept {
+    let cancelled = Cell::new(false);
+    let validate = || {
+        cancelled.set(step!("wait.validate-flag") && sleeper.is_cancelled());
+        !cancelled.get() && (!step!("wait.validate") || waiter.validate())
+    };
+    let leave = |_, last| waiter.leave(last);
+    // SAFETY: the callbacks only load and store atomics and cells (`Waiter`'s contract), so they neither panic nor call
+    // into the parking lot; the key is the address of a live part of the primitive, which nobody else parks on.
+    match unsafe { park(waiter.key(), validate, || (), leave, sleeper.token(waiter.flags()), deadline) } {
+        ParkResult::TimedOut => {
+            covered!("wait.timed-out");
+            return Slept::Over;
+        }
+        ParkResult::Unparked(CANCEL) => covered!("wait.cancelled-asleep"),
+        ParkResult::Invalid if cancelled.get() => covered!("wait.cancelled-awake"),
+        ParkResult::Unparked(why) => return Slept::Woken(why),
+        ParkResult::Invalid => return Slept::Invalid,
+    }
+    // The canceller knows nothing of the primitive, so this thread looks itself whom it leaves behind.
+    let leave = |result: UnparkResult| {
+        waiter.leave(!result.have_more_threads);
+        UnparkToken(0)
+    };
+    // SAFETY: as above.
+    unsafe { unpark_filter(waiter.key(), |_| FilterOp::Stop, leave) };
+    Slept::Over
 }

@@ -1,14 +1,14 @@
 //! How long a call may wait.
 
-use std::error::Error;
 use std::fmt;
-use std::io;
-use std::marker::PhantomData;
+use std::ptr;
 use std::time::Duration;
 
-use crate::sync::{Instant, now};
+use super::node::Node;
+use crate::sync::Instant;
 
-/// How long a blocking call may wait: for ever, for a [`Duration`], or until an [`Instant`].
+/// How long a blocking call may wait: for ever, for a [`Duration`], until an [`Instant`], or until a
+/// [`CancelToken`](crate::CancelToken) is cancelled; or until whichever of these comes [first](Limit::or).
 ///
 /// Waiting comes as `op()`, which waits as long as it takes, and as `op_within(limit)`, which takes anything that converts
 /// into a `Limit`.
@@ -16,6 +16,8 @@ use crate::sync::{Instant, now};
 /// * A `Duration` counts from the entry to each call that it is passed to. The clock is read when the call finds that it
 ///   has to wait, so a call that need not wait costs no reading of it.
 /// * A `Duration` that reaches past the end of the clock is no limit.
+/// * A token's deadline is a limit like any other instant.
+/// * If the token was cancelled, the call says [`Cancelled`](crate::Stopped::Cancelled), also if its time was over too.
 /// * A limit that has passed already still lets the call try once: what can be had without waiting is had.
 /// * A call that could both succeed and stop succeeds.
 ///
@@ -37,17 +39,21 @@ use crate::sync::{Instant, now};
 #[derive(Clone, Copy)]
 #[must_use = "a limit does nothing until it is passed to a call"]
 pub struct Limit<'a> {
-    within: Option<Duration>,
-    until: Option<Instant>,
-    /// The lifetime of what a limit may borrow.
-    borrowed: PhantomData<&'a ()>,
+    pub(super) within: Option<Duration>,
+    pub(super) until: Option<Instant>,
+    /// Different nodes, the first place taken first.
+    pub(super) nodes: [Option<&'a Node>; 2],
 }
 
 impl<'a> Limit<'a> {
     /// No limit: the call waits as long as it takes.
-    pub const NEVER: Limit<'a> = Limit { within: None, until: None, borrowed: PhantomData };
+    pub const NEVER: Limit<'a> = Limit { within: None, until: None, nodes: [None, None] };
 
     /// Whichever of the two comes first.
+    ///
+    /// # Panics
+    /// If the two have more than two different tokens between them. A token that is cancelled with either of two others
+    /// is a child of one that [waits](crate::CancelToken::wait) for the other.
     ///
     /// # Examples
     ///
@@ -58,18 +64,31 @@ impl<'a> Limit<'a> {
     /// let limit = Limit::from(Duration::from_secs(3)).or(Duration::from_secs(1));
     /// assert_eq!(format!("{limit:?}"), "Limit { within: 1s }");
     /// ```
+    #[track_caller]
     pub fn or(self, other: impl Into<Limit<'a>>) -> Limit<'a> {
         let other = other.into();
-        Limit {
-            within: earlier(self.within, other.within),
-            until: earlier(self.until, other.until),
-            borrowed: PhantomData,
+        let mut nodes = self.nodes;
+        for node in other.nodes.into_iter().flatten() {
+            nodes = match nodes {
+                [None, _] => [Some(node), None],
+                [Some(first), None] if !ptr::eq(first, node) => [Some(first), Some(node)],
+                [Some(first), Some(second)] if !ptr::eq(first, node) && !ptr::eq(second, node) => {
+                    panic!("a Limit has at most two cancel tokens, and this would be the third")
+                }
+                both => both,
+            };
         }
+        Limit { within: earlier(self.within, other.within), until: earlier(self.until, other.until), nodes }
+    }
+
+    /// Until the node is cancelled or its deadline has passed.
+    pub(crate) fn of(node: &'a Node) -> Self {
+        Limit { nodes: [Some(node), None], ..Limit::NEVER }
     }
 }
 
 /// The smaller of two bounds, either of which may be missing.
-fn earlier<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+pub(super) fn earlier<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -92,7 +111,7 @@ impl From<Instant> for Limit<'_> {
 
 impl fmt::Debug for Limit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.within.is_none() && self.until.is_none() {
+        if self.within.is_none() && self.until.is_none() && self.nodes[0].is_none() {
             return f.write_str("Limit::NEVER");
         }
         let mut out = f.debug_struct("Limit");
@@ -102,63 +121,9 @@ impl fmt::Debug for Limit<'_> {
         if let Some(until) = &self.until {
             out.field("until", until);
         }
-        out.finish()
-    }
-}
-
-/// A limit at work in one call: a duration becomes an instant when the call first has to wait, and stays that instant
-/// for the rest of the call.
-pub(crate) struct Timer<'a> {
-    limit: Limit<'a>,
-    started: bool,
-}
-
-impl<'a> Timer<'a> {
-    pub(crate) fn new(limit: Limit<'a>) -> Self {
-        Timer { limit, started: false }
-    }
-
-    /// When the call has to stop; `None` is never.
-    pub(crate) fn deadline(&mut self) -> Option<Instant> {
-        if !self.started {
-            self.started = true;
-            // A sum past the end of the clock is no limit.
-            let end = self.limit.within.and_then(|within| now().checked_add(within));
-            self.limit.until = earlier(self.limit.until, end);
+        for node in self.nodes.iter().flatten() {
+            out.field("token", node);
         }
-        self.limit.until
-    }
-}
-
-/// Why a call gave up waiting. What it waited for is as if it had never been called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stopped {
-    /// The call's [`Limit`] has passed.
-    TimedOut,
-    /// The call was cancelled.
-    Cancelled,
-}
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stopped::TimedOut => "the limit passed before the wait was over",
-            Stopped::Cancelled => "the wait was cancelled",
-        })
-    }
-}
-
-impl Error for Stopped {}
-
-impl From<Stopped> for io::Error {
-    /// [`TimedOut`](io::ErrorKind::TimedOut), or for a cancelled call [`Other`](io::ErrorKind::Other): std's own loops try
-    /// again after `Interrupted`, which would swallow it.
-    fn from(stopped: Stopped) -> Self {
-        let kind = match stopped {
-            Stopped::TimedOut => io::ErrorKind::TimedOut,
-            Stopped::Cancelled => io::ErrorKind::Other,
-        };
-        io::Error::new(kind, stopped)
+        out.finish()
     }
 }

@@ -28,9 +28,12 @@
 use std::cell::Cell;
 
 use super::block::{Waiter, block};
-use super::limit::{Stopped, Timer};
+use super::limit::Limit;
+use super::sleeper::flags;
+use super::stopped::Stopped;
+use super::timer::Timer;
 use crate::sync::{
-    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, const_fn, covered, ord, step, unpark_all,
+    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, cleanup, const_fn, covered, ord, step, unpark_all,
     unpark_filter,
 };
 
@@ -42,9 +45,9 @@ const POISONED: u8 = 4;
 pub(crate) const MAX_LOSSES: usize = if cfg!(all(loom, any(test, feature = "loom"))) { 1 } else { 4 };
 
 /// Wake-up: the lock may be free, try.
-const RETRY: UnparkToken = UnparkToken(0);
+pub(super) const RETRY: UnparkToken = UnparkToken(0);
 /// Wake-up: the lock is yours.
-const HANDED: UnparkToken = UnparkToken(1);
+pub(super) const HANDED: UnparkToken = UnparkToken(1);
 
 /// Why the lock was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,12 @@ impl RawMutex {
             Ok(()) => Ok(()),
             Err(state) => self.lock_slow(state, timer),
         }
+    }
+
+    /// Takes a lock that is never poisoned, for the crate's own short use, and lets go of it by drop.
+    pub(crate) fn hold(&self) -> Hold<'_> {
+        self.lock(&mut Timer::new(&Limit::NEVER)).expect("never poisoned, no limit");
+        Hold(self)
     }
 
     /// Takes the lock if it is free.
@@ -136,7 +145,7 @@ impl RawMutex {
             if first.get().is_some() {
                 return FilterOp::Stop;
             }
-            first.set(Some(token.0));
+            first.set(Some(flags(token)));
             FilterOp::Unpark
         };
         // SAFETY: the callbacks load and store atomics and cells only.
@@ -191,6 +200,16 @@ impl RawMutex {
     }
 }
 
+/// The lock is held as long as this lives.
+pub(crate) struct Hold<'a>(&'a RawMutex);
+
+impl Drop for Hold<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        cleanup(|| self.0.unlock());
+    }
+}
+
 /// A thread that waits for the lock.
 struct Locker<'a> {
     mutex: &'a RawMutex,
@@ -208,8 +227,8 @@ impl Waiter for Locker<'_> {
         self.mutex.key()
     }
 
-    fn token(&self) -> ParkToken {
-        ParkToken(self.losses)
+    fn flags(&self) -> usize {
+        self.losses
     }
 
     fn attempt(&mut self) -> Option<Self::Output> {

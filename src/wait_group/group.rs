@@ -131,7 +131,7 @@ impl WaitGroup {
 
     #[cold]
     fn wait_slow(&self, state: State, limit: Limit<'_>) -> Result<State, Stopped> {
-        block(&mut Wait { group: self, generation: state.generation(), met: state }, &mut Timer::new(limit))
+        block(&mut Wait { group: self, generation: state.generation(), met: state }, &mut Timer::new(&limit))
     }
 
     /// Forgets that a worker panicked.

@@ -12,7 +12,7 @@ pub(crate) use clock::now;
 pub(crate) use execution::{Global, panicking};
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use loom::thread::ThreadId;
-pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkToken, park, unpark_all, unpark_filter};
+pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter};
 
 /// The calling thread of the model.
 pub(crate) fn thread_id() -> ThreadId {

@@ -1,0 +1,50 @@
+//! Cancelling by drop.
+
+use super::CancelToken;
+use crate::sync::cleanup;
+
+/// Cancels its token when it is dropped, from [`CancelToken::cancel_on_drop`].
+///
+/// # Examples
+///
+/// ```
+/// use raddle::CancelToken;
+///
+/// fn answer(request: &CancelToken) -> Result<u32, &'static str> {
+///     let work = request.child();
+///     let _stop = work.cancel_on_drop(); // whichever way this function is left
+///     // … threads that work under `work` …
+///     Err("no such patient")
+/// }
+///
+/// let request = CancelToken::new();
+/// assert!(answer(&request).is_err());
+/// assert!(!request.is_cancelled());
+/// ```
+#[must_use = "the token is cancelled at once if the guard is not kept"]
+#[derive(Debug)]
+pub struct CancelOnDrop {
+    /// Until it was taken out.
+    token: Option<CancelToken>,
+}
+
+impl CancelOnDrop {
+    pub(super) fn new(token: CancelToken) -> Self {
+        Self { token: Some(token) }
+    }
+
+    /// Gives the token back instead of cancelling it.
+    pub fn disarm(mut self) -> CancelToken {
+        self.token.take().expect("taken out once, here, by value")
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        cleanup(|| {
+            if let Some(token) = self.token.take() {
+                token.cancel();
+            }
+        });
+    }
+}

@@ -1,0 +1,265 @@
+//! The token.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::Duration;
+
+use super::CancelOnDrop;
+use super::tree::Handle;
+use crate::sync::{Instant, now};
+use crate::{Limit, Stopped};
+
+/// Says "stop" to every thread that works, or waits, under it.
+///
+/// A token is passed down to whatever works for a request, and every blocking call of this crate takes it as a
+/// [`Limit`]: `lock.lock_within(&token)`. [`cancel`](CancelToken::cancel) wakes those that sleep in such a call at
+/// once, wherever that is; code that computes asks [`check`](CancelToken::check) now and then.
+///
+/// # The tree
+/// ```text
+///  server ────────┬──────────────────┐            cancel(server): all stop
+///             request A          request B        cancel(request A): A, its query and its model stop
+///              30 s │                │
+///           ┌───────┴────┐           │
+///         query        model       query          cancel(query): that query stops, its request goes on
+///          5 s      30 s (not 40)
+/// ```
+/// * A [`child`](CancelToken::child) is cancelled with its parent, and never later than its parent's deadline.
+/// * Cancelling a child leaves the parent alone.
+/// * Clones are handles of one token. Dropping handles cancels nothing; [`cancel_on_drop`](CancelToken::cancel_on_drop)
+///   gives a guard that does.
+/// * A child of a cancelled token is cancelled from the start.
+///
+/// # What a cancelled call leaves behind
+/// Nothing. The call returns [`Stopped::Cancelled`] in its error; the lock is not taken and, of a set, none is; nobody else's wake-up is
+/// lost; the order of locks is as it was. A call that can succeed without waiting succeeds under a cancelled token too,
+/// so a clean-up that takes free locks still works. An initialiser that runs is never interrupted, only those who wait
+/// for it.
+///
+/// # Token or duration
+/// A plain [`Duration`] if nobody but time ends the wait: it costs nothing to make, and nothing is shared. A token if
+/// another thread may end it, if several calls share one budget ([`child_within`](CancelToken::child_within)), or
+/// if the reason has to be told ([`cancel_with`](CancelToken::cancel_with)). Both together: `Limit::from(duration).or(&token)`.
+///
+/// # Memory ordering
+/// Everything that came before the cancel which took effect happens-before every return that reports it, be it from a
+/// check or from a blocking call.
+///
+/// # Costs
+/// A check is one atomic load as long as there is no deadline, and reads the clock besides if there is. A blocking call that
+/// need not wait does not touch the token; one that waits enters itself in a list under a lock of the token.
+/// Cancelling takes time in proportion to the tokens below and the threads that sleep there; neither it nor dropping
+/// uses the stack in proportion to the depth.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{CancelToken, LockError, OrderedMutex, Stopped};
+/// use std::time::Duration;
+///
+/// let request = CancelToken::new();
+/// let model = request.child_within(Duration::from_secs(30));
+/// let beds = OrderedMutex::new(1, 40);
+///
+/// let guard = beds.lock()?;
+/// std::thread::scope(|threads| {
+///     let waits = threads.spawn(|| beds.lock_within(&model).map(drop));
+///     request.cancel_with("the client hung up");
+///     assert_eq!(waits.join().unwrap(), Err(LockError::Stopped(Stopped::Cancelled)));
+/// });
+/// assert_eq!(model.cause().unwrap().to_string(), "the client hung up");
+/// # drop(guard);
+/// # Ok::<(), LockError>(())
+/// ```
+#[derive(Clone)]
+pub struct CancelToken {
+    handle: Handle,
+}
+
+impl CancelToken {
+    /// A token that is nobody's child and has no deadline.
+    pub fn new() -> Self {
+        Self { handle: Handle::new(None, None) }
+    }
+
+    /// A token that is cancelled with this one, and has its deadline.
+    pub fn child(&self) -> Self {
+        self.child_of(self.deadline())
+    }
+
+    /// A token that is cancelled with this one, and whose time is over after this long or at this one's deadline, whichever
+    /// comes first. A duration that reaches past the end of the clock adds no deadline.
+    pub fn child_within(&self, within: Duration) -> Self {
+        match now().checked_add(within) {
+            Some(until) => self.child_until(until),
+            None => self.child(),
+        }
+    }
+
+    /// A token that is cancelled with this one, and whose time is over then or at this one's deadline, whichever comes first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::CancelToken;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let now = Instant::now();
+    /// let request = CancelToken::new().child_until(now + Duration::from_secs(30));
+    /// let model = request.child_until(now + Duration::from_secs(40));
+    /// assert_eq!(model.deadline(), request.deadline());
+    /// ```
+    pub fn child_until(&self, until: Instant) -> Self {
+        self.child_of(Some(self.deadline().map_or(until, |deadline| deadline.min(until))))
+    }
+
+    fn child_of(&self, deadline: Option<Instant>) -> Self {
+        Self { handle: Handle::new(Some(&self.handle), deadline) }
+    }
+
+    /// Cancels this token and all below it, and wakes those who sleep under them. When this returns, every one of them is
+    /// cancelled, also if another thread began it. Later calls do nothing.
+    pub fn cancel(&self) {
+        self.handle.cancel(None);
+    }
+
+    /// Cancels like [`cancel`](CancelToken::cancel), and says why. If the token is cancelled already its
+    /// [`cause`](CancelToken::cause) stays, and this one is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::CancelToken;
+    ///
+    /// let request = CancelToken::new();
+    /// let query = request.child();
+    /// query.cancel_with(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    /// request.cancel_with("too late for the query");
+    /// assert!(query.cause().unwrap().downcast_ref::<std::io::Error>().is_some());
+    /// ```
+    pub fn cancel_with(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.handle.cancel(Some(cause.into()));
+    }
+
+    /// What the token was cancelled with: by [`cancel_with`](CancelToken::cancel_with) on it or on the nearest ancestor that
+    /// was cancelled. `None` if that was cancelled without a cause, if the token is not cancelled, or if it merely expired.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.handle.cause()
+    }
+
+    /// When the token's time is over: its own or an ancestor's deadline, whichever comes first.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.handle.node.deadline()
+    }
+
+    /// Whether to stop: the token was cancelled, or its deadline has passed.
+    #[inline]
+    pub fn is_cancelled(&self) -> bool {
+        self.check().is_err()
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`Cancelled`](Stopped::Cancelled) if the token was cancelled, otherwise [`TimedOut`](Stopped::TimedOut) if its
+    /// deadline has passed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, Stopped};
+    ///
+    /// fn sum(values: &[u64], token: &CancelToken) -> Result<u64, Stopped> {
+    ///     values.iter().try_fold(0, |sum, value| token.check().map(|()| sum + value))
+    /// }
+    ///
+    /// let token = CancelToken::new();
+    /// assert_eq!(sum(&[1, 2, 3], &token), Ok(6));
+    /// token.cancel();
+    /// assert_eq!(sum(&[1, 2, 3], &token), Err(Stopped::Cancelled));
+    /// ```
+    #[inline]
+    pub fn check(&self) -> Result<(), Stopped> {
+        self.handle.node.check()
+    }
+
+    /// Waits until this token is cancelled or its deadline has passed.
+    ///
+    /// # Errors
+    /// If the limit came first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, Limit, Stopped};
+    /// use std::time::Duration;
+    ///
+    /// let shutdown = CancelToken::new();
+    /// std::thread::scope(|threads| {
+    ///     threads.spawn(|| shutdown.cancel());
+    ///     assert_eq!(shutdown.wait(Limit::NEVER), Ok(()));
+    /// });
+    /// let other = CancelToken::new();
+    /// assert_eq!(other.wait(&shutdown), Err(Stopped::Cancelled));
+    /// assert_eq!(other.wait(Duration::from_millis(5)), Err(Stopped::TimedOut));
+    /// ```
+    pub fn wait<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), Stopped> {
+        self.handle.node.wait(limit.into())
+    }
+
+    /// Sleeps for this long, unless the token is cancelled or expires meanwhile.
+    ///
+    /// # Errors
+    /// As [`check`](CancelToken::check), at once when that happens.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, Stopped};
+    /// use std::time::Duration;
+    ///
+    /// let token = CancelToken::new().child_within(Duration::from_millis(5));
+    /// assert_eq!(token.sleep(Duration::from_millis(1)), Ok(()));
+    /// assert_eq!(token.sleep(Duration::from_secs(3600)), Err(Stopped::TimedOut));
+    /// ```
+    pub fn sleep(&self, time: Duration) -> Result<(), Stopped> {
+        let end = now().checked_add(time);
+        let limit = end.map_or(Limit::NEVER, Limit::from);
+        match self.wait(limit) {
+            Err(_) => Ok(()),
+            // Over the same moment as the sleep, or later: it succeeded.
+            Ok(()) if end.is_some_and(|end| end <= now()) => Ok(()),
+            Ok(()) => self.check(),
+        }
+    }
+
+    /// A guard that cancels this token when it is dropped.
+    pub fn cancel_on_drop(&self) -> CancelOnDrop {
+        CancelOnDrop::new(self.clone())
+    }
+}
+
+// Nothing of a user's runs while a token changes, so none is met half changed.
+impl UnwindSafe for CancelToken {}
+impl RefUnwindSafe for CancelToken {}
+
+impl Default for CancelToken {
+    /// The same as [`CancelToken::new`].
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> From<&'a CancelToken> for Limit<'a> {
+    /// Until the token is cancelled or its deadline has passed.
+    fn from(token: &'a CancelToken) -> Self {
+        Limit::of(&token.handle.node)
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.node.fmt(f)
+    }
+}

@@ -1,0 +1,109 @@
+//! The guard of one lock.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use super::set::{Exclusive, Request};
+use super::{LockError, held};
+use crate::Limit;
+use crate::sync::{PanicWatch, cleanup};
+use crate::wait::Timer;
+
+/// Access to the value of one lock, which is let go of when this is dropped: an
+/// [`OrderedMutexGuard`](crate::OrderedMutexGuard), an [`OrderedReadGuard`](crate::OrderedReadGuard) or an
+/// [`OrderedWriteGuard`](crate::OrderedWriteGuard).
+///
+/// A panic that begins while it lives poisons the lock, unless it only reads.
+#[must_use = "the lock is let go of at once if the guard is not kept"]
+pub struct Guard<R: Request> {
+    /// The lock that this names is held while this lives, in the way that it names, and no other guard stands for that.
+    request: R,
+    watch: PanicWatch,
+    /// Not Send: `held` is the thread's own.
+    thread: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives out `&T` only, and nothing of the request.
+unsafe impl<R: Request> Sync for Guard<R> where R::Target: Sync {}
+
+impl<R: Request> Guard<R> {
+    /// # Safety
+    /// The calling thread has just taken the lock in the way that is requested, and no other guard stands for that.
+    #[inline]
+    pub(super) unsafe fn new(request: R) -> Self {
+        held::push(request.entry().id);
+        Self { request, watch: PanicWatch::new(), thread: PhantomData }
+    }
+
+    /// Waits for the lock, if the order allows it. (A limit comes converted: that may be the caller's code, which could
+    /// lock.)
+    #[inline]
+    pub(super) fn lock(request: R, limit: &Limit<'_>) -> Result<Self, LockError> {
+        let lock = request.entry();
+        held::may_wait(lock.id)?;
+        match lock.raw.lock(&mut Timer::new(limit)) {
+            // SAFETY: the lock was just taken.
+            Ok(()) => Ok(unsafe { Self::new(request) }),
+            Err(why) => Err(LockError::refused(lock.id, why)),
+        }
+    }
+
+    /// Takes the lock if it can be had now.
+    #[inline]
+    pub(super) fn try_lock(request: R) -> Result<Self, LockError> {
+        let lock = request.entry();
+        match lock.raw.try_lock() {
+            // SAFETY: the lock was just taken.
+            Ok(()) => Ok(unsafe { Self::new(request) }),
+            Err(why) => Err(LockError::refused(lock.id, why)),
+        }
+    }
+}
+
+impl<R: Request> Deref for Guard<R> {
+    type Target = R::Target;
+
+    #[inline]
+    fn deref(&self) -> &R::Target {
+        // SAFETY: this guard stands for the lock (`request`), and `&self` keeps `deref_mut` out.
+        unsafe { self.request.shared() }
+    }
+}
+
+impl<R: Exclusive> DerefMut for Guard<R> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut R::Target {
+        // SAFETY: this guard stands for the lock (`request`), and `&mut self` keeps every other access out.
+        unsafe { self.request.exclusive() }
+    }
+}
+
+impl<R: Request> Drop for Guard<R> {
+    #[inline]
+    fn drop(&mut self) {
+        cleanup(|| {
+            let lock = self.request.entry();
+            held::pop(lock.id);
+            if self.watch.panicked() { lock.raw.poison() } else { lock.raw.unlock() }
+        });
+    }
+}
+
+impl<R: Request> fmt::Debug for Guard<R>
+where
+    R::Target: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<R: Request> fmt::Display for Guard<R>
+where
+    R::Target: fmt::Display,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

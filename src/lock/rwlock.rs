@@ -1,0 +1,342 @@
+//! One ordered read-write lock.
+
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use super::raw::Raw;
+use super::set::{Entry, Exclusive, Request, Sealed};
+use super::{Guard, LockError, LockId};
+use crate::Limit;
+use crate::sync::{UnsafeCell, const_fn};
+use crate::wait::RawRwLock;
+
+/// A read-write lock with a place in the order of all locks: many readers or one writer.
+///
+/// The order rule is that of [`OrderedMutex`](crate::OrderedMutex), and covers both together: a thread may only *wait*
+/// for a lock whose id is above all that it holds, to read or to write. So a second read by a thread that reads already
+/// is an [`OutOfOrder`](LockError::OutOfOrder) error. (Where it is allowed it deadlocks as soon as a writer
+/// queues in between.) In [`lock_all`](crate::lock_all) such locks stand beside mutexes, as
+/// [`as_read`](OrderedRwLock::as_read) or [`as_write`](OrderedRwLock::as_write).
+///
+/// # Fairness
+/// Readers and writers take turns. While a writer waits no new reader is let in, and the last reader to leave hands it the
+/// lock; a writer that leaves lets in all readers that wait. So neither starves. A writer that gives up (its limit
+/// passes, or it is cancelled) lets in the readers that it held back.
+///
+/// # Poisoning
+/// A panic in a writer poisons the lock, as for a mutex. A panic in a reader does not: it could change nothing.
+///
+/// # Memory ordering
+/// Everything that a writer did before it let go happens-before everything that later readers and writers do;
+/// everything that a reader did before it let go happens-before everything that later writers do.
+///
+/// # Which one
+/// A mutex, unless reading takes long (some microseconds) and is far more frequent than writing: readers pay for
+/// counting each other. A value that is replaced as a whole and read all the time is best kept as an `Arc` in a mutex.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{OrderedMutex, OrderedRwLock, lock_all};
+///
+/// let rates = OrderedRwLock::new(1, vec![3, 5]);
+/// let account = OrderedMutex::new(2, 100);
+///
+/// {
+///     let mut both = lock_all((&account, rates.as_read()))?;
+///     let (account, rates) = both.split_mut(); // &mut i32, &Vec<i32>
+///     *account += rates[1];
+/// }
+/// rates.write()?.push(7);
+/// assert_eq!((rates.read()?.len(), *account.lock()?), (3, 105));
+/// # Ok::<(), raddle::LockError>(())
+/// ```
+pub struct OrderedRwLock<T: ?Sized> {
+    id: LockId,
+    raw: RawRwLock,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value goes where the lock goes, and is reached from other threads only as the lock allows.
+unsafe impl<T: ?Sized + Send> Send for OrderedRwLock<T> {}
+// SAFETY: as above: `&OrderedRwLock` gives out `&mut T` to one thread at a time, which needs `T: Send`, or `&T` to many,
+// which needs `T: Sync`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for OrderedRwLock<T> {}
+// A panic while the value is borrowed for change poisons the lock, so a broken value is not met unawares.
+impl<T: ?Sized> UnwindSafe for OrderedRwLock<T> {}
+impl<T: ?Sized> RefUnwindSafe for OrderedRwLock<T> {}
+
+impl<T> OrderedRwLock<T> {
+    const_fn! {
+        /// A lock with this number in class 0; see [`LockId::new`].
+        pub const fn new(id: u64, value: T) -> Self {
+            Self::with_id(LockId::new(id), value)
+        }
+    }
+
+    const_fn! {
+        /// A lock with this id.
+        pub const fn with_id(id: LockId, value: T) -> Self {
+            Self { id, raw: RawRwLock::new(), value: UnsafeCell::new(value) }
+        }
+    }
+
+    /// The value, poisoned or not.
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> OrderedRwLock<T> {
+    /// The lock's name.
+    pub fn id(&self) -> LockId {
+        self.id
+    }
+
+    /// This lock, to be read, for [`lock_all`](crate::lock_all).
+    pub fn as_read(&self) -> ReadRequest<'_, T> {
+        ReadRequest(self)
+    }
+
+    /// This lock, to be written, for [`lock_all`](crate::lock_all).
+    pub fn as_write(&self) -> WriteRequest<'_, T> {
+        WriteRequest(self)
+    }
+
+    /// Takes the lock to read, waiting as long as it takes.
+    ///
+    /// # Errors
+    /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below this one (this one itself
+    /// included, to read or to write), [`Poisoned`](LockError::Poisoned).
+    #[inline]
+    pub fn read(&self) -> Result<OrderedReadGuard<'_, T>, LockError> {
+        Guard::lock(ReadRequest(self), &Limit::NEVER)
+    }
+
+    /// Takes the lock to read, waiting no longer than the limit.
+    ///
+    /// # Errors
+    /// As [`read`](OrderedRwLock::read), and [`Stopped`](LockError::Stopped) if the limit came first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{LockError, OrderedRwLock, Stopped};
+    /// use std::time::Duration;
+    ///
+    /// let lock = OrderedRwLock::new(1, 0);
+    /// let guard = lock.write()?;
+    /// std::thread::scope(|threads| {
+    ///     threads.spawn(|| {
+    ///         let late = lock.read_within(Duration::from_millis(5));
+    ///         assert_eq!(late.err(), Some(LockError::Stopped(Stopped::TimedOut)));
+    ///     });
+    /// });
+    /// # drop(guard);
+    /// # Ok::<(), LockError>(())
+    /// ```
+    #[inline]
+    pub fn read_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedReadGuard<'_, T>, LockError> {
+        Guard::lock(ReadRequest(self), &limit.into())
+    }
+
+    /// Takes the lock to read if no writer holds it or waits for it. Never waits, so the order does not bind it. What it
+    /// takes counts for later waits like any other.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
+    #[inline]
+    pub fn try_read(&self) -> Result<OrderedReadGuard<'_, T>, LockError> {
+        Guard::try_lock(ReadRequest(self))
+    }
+
+    /// Takes the lock to write, waiting as long as it takes.
+    ///
+    /// # Errors
+    /// As [`read`](OrderedRwLock::read).
+    #[inline]
+    pub fn write(&self) -> Result<OrderedWriteGuard<'_, T>, LockError> {
+        Guard::lock(WriteRequest(self), &Limit::NEVER)
+    }
+
+    /// Takes the lock to write, waiting no longer than the limit.
+    ///
+    /// # Errors
+    /// As [`read_within`](OrderedRwLock::read_within).
+    #[inline]
+    pub fn write_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedWriteGuard<'_, T>, LockError> {
+        Guard::lock(WriteRequest(self), &limit.into())
+    }
+
+    /// Takes the lock to write if nobody holds it. Never waits, so the order does not bind it. What it takes counts for
+    /// later waits like any other.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
+    #[inline]
+    pub fn try_write(&self) -> Result<OrderedWriteGuard<'_, T>, LockError> {
+        Guard::try_lock(WriteRequest(self))
+    }
+
+    /// The value, poisoned or not, without locking: the exclusive reference shows that nobody else has the lock.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    /// Whether a thread panicked while it held the lock to write. Unless this thread knows that no other is about to, the
+    /// answer may be old when it arrives.
+    pub fn is_poisoned(&self) -> bool {
+        self.raw.is_poisoned()
+    }
+
+    /// Lets the lock be taken again, with the value as the panic left it. If it has to be mended before another thread
+    /// meets it, take [`clear_poison_with`](OrderedRwLock::clear_poison_with).
+    pub fn clear_poison(&self) {
+        self.raw.clear_poison();
+    }
+
+    /// Mends the value and lets the lock be taken again; as
+    /// [`OrderedMutex::clear_poison_with`](crate::OrderedMutex::clear_poison_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use raddle::{LockError, OrderedRwLock};
+    /// # use std::panic::catch_unwind;
+    /// let lock = OrderedRwLock::new(4, vec![1, 2]);
+    /// let _ = catch_unwind(|| {
+    ///     let _guard = lock.write();
+    ///     panic!("in the middle of a change");
+    /// });
+    /// assert!(matches!(lock.read(), Err(LockError::Poisoned { .. })));
+    /// assert_eq!(lock.clear_poison_with(|value| value.clear()), Some(()));
+    /// assert!(lock.read()?.is_empty());
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn clear_poison_with<R>(&self, mend: impl FnOnce(&mut T) -> R) -> Option<R> {
+        if !self.raw.write_poisoned() {
+            return None;
+        }
+        // SAFETY: the lock was just taken.
+        let mut guard = unsafe { Guard::new(WriteRequest(self)) };
+        Some(mend(&mut guard))
+    }
+
+    /// Whether a thread has marked that it sleeps, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn someone_sleeps(&self) -> bool {
+        self.raw.someone_sleeps()
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedRwLock<T> {
+    /// Shows the value if the lock can be read, and never waits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("OrderedRwLock");
+        out.field("id", &self.id);
+        match self.try_read() {
+            Ok(guard) => out.field("value", &&*guard),
+            Err(LockError::Poisoned { .. }) => out.field("value", &format_args!("<poisoned>")),
+            Err(_) => out.field("value", &format_args!("<locked>")),
+        };
+        out.finish()
+    }
+}
+
+/// Shared access to the value of an [`OrderedRwLock`]; dropping it lets go of the lock. See [`Guard`].
+///
+/// It does not let the value be changed, while a guard that [writes](OrderedWriteGuard) does:
+///
+/// ```compile_fail,E0594
+/// let lock = raddle::OrderedRwLock::new(1, 0);
+/// *lock.read().unwrap() += 1;
+/// ```
+///
+/// ```
+/// let lock = raddle::OrderedRwLock::new(1, 0);
+/// *lock.write().unwrap() += 1;
+/// ```
+pub type OrderedReadGuard<'a, T> = Guard<ReadRequest<'a, T>>;
+
+/// Exclusive access to the value of an [`OrderedRwLock`]; dropping it lets go of the lock. See [`Guard`].
+pub type OrderedWriteGuard<'a, T> = Guard<WriteRequest<'a, T>>;
+
+/// A lock to be read: what [`OrderedRwLock::as_read`] names for [`lock_all`](crate::lock_all).
+///
+/// A set that reads lends its value shared:
+///
+/// ```compile_fail,E0594
+/// let lock = raddle::OrderedRwLock::new(1, 0);
+/// let mut locked = raddle::lock_all((lock.as_read(),)).unwrap();
+/// let (value,) = locked.split_mut();
+/// *value += 1;
+/// ```
+///
+/// ```
+/// let lock = raddle::OrderedRwLock::new(1, 0);
+/// let mut locked = raddle::lock_all((lock.as_write(),)).unwrap();
+/// let (value,) = locked.split_mut();
+/// *value += 1;
+/// ```
+pub struct ReadRequest<'a, T: ?Sized>(&'a OrderedRwLock<T>);
+
+/// A lock to be written: what [`OrderedRwLock::as_write`] names for [`lock_all`](crate::lock_all).
+pub struct WriteRequest<'a, T: ?Sized>(&'a OrderedRwLock<T>);
+
+macro_rules! request {
+    ($request:ident, $raw:ident, $mut:ty, $lend:ident) => {
+        impl<T: ?Sized> Clone for $request<'_, T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T: ?Sized> Copy for $request<'_, T> {}
+
+        impl<T: ?Sized> fmt::Debug for $request<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($request)).field(&self.0.id).finish()
+            }
+        }
+
+        impl<T: ?Sized> Sealed for $request<'_, T> {}
+
+        // SAFETY: a lock's id, raw lock and value belong together from its making on.
+        unsafe impl<T: ?Sized> Request for $request<'_, T> {
+            type Target = T;
+            type Mut<'g>
+                = $mut
+            where
+                Self: 'g;
+
+            #[inline]
+            fn entry(&self) -> Entry<'_> {
+                Entry { id: self.0.id, raw: Raw::$raw(&self.0.raw) }
+            }
+
+            #[inline]
+            unsafe fn shared(&self) -> &T {
+                // SAFETY: passed on to the caller.
+                unsafe { self.0.value.shared() }
+            }
+
+            #[inline]
+            unsafe fn lend<'g>(&'g self) -> $mut {
+                // SAFETY: passed on to the caller.
+                unsafe { self.0.value.$lend() }
+            }
+        }
+    };
+}
+
+request!(ReadRequest, Read, &'g T, shared);
+request!(WriteRequest, Write, &'g mut T, exclusive);
+
+// SAFETY: as above.
+unsafe impl<T: ?Sized> Exclusive for WriteRequest<'_, T> {
+    #[inline]
+    unsafe fn exclusive(&self) -> &mut T {
+        // SAFETY: passed on to the caller.
+        unsafe { self.0.value.exclusive() }
+    }
+}

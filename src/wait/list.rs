@@ -1,0 +1,90 @@
+//! A list through its items, which need not move and are not owned. Whoever uses it brings the lock.
+
+use std::ptr;
+
+use crate::sync::UnsafeCell;
+
+/// What makes a type an item of lists.
+///
+/// # Safety
+/// `links` returns the same links for as long as the item lives.
+pub(crate) unsafe trait Linked: Sized {
+    fn links(&self) -> &Links<Self>;
+}
+
+/// An item's place in its list. Invariant: while the item is in a list, both point to live items of it or nowhere.
+pub(crate) struct Links<T>(UnsafeCell<Neighbours<T>>);
+
+struct Neighbours<T> {
+    before: *const T,
+    after: *const T,
+}
+
+/// The start of a list. Invariant: it points to a live item or nowhere.
+pub(crate) struct List<T>(UnsafeCell<*const T>);
+
+impl<T> Links<T> {
+    pub(crate) fn new() -> Self {
+        Self(UnsafeCell::new(Neighbours { before: ptr::null(), after: ptr::null() }))
+    }
+}
+
+impl<T: Linked> List<T> {
+    pub(crate) fn new() -> Self {
+        Self(UnsafeCell::new(ptr::null()))
+    }
+
+    /// Puts an item in front.
+    ///
+    /// # Safety
+    /// The caller holds the lock of the list. The item is in no list, and neither moves nor ends before it is removed.
+    pub(crate) unsafe fn push(&self, item: &T) {
+        // SAFETY: the lock excludes every other access to the list and to the links of its items, to which the item
+        // belongs from here on; the pointers are to live items (the invariants).
+        unsafe {
+            let first = self.0.exclusive();
+            let after = *first;
+            *first = item;
+            *item.links().0.exclusive() = Neighbours { before: ptr::null(), after };
+            if let Some(after) = after.as_ref() {
+                after.links().0.exclusive().before = item;
+            }
+        }
+    }
+
+    /// Takes an item out, wherever it stands.
+    ///
+    /// # Safety
+    /// The caller holds the lock of the list, and the item is in it.
+    pub(crate) unsafe fn remove(&self, item: &T) {
+        // SAFETY: as in `push`.
+        unsafe {
+            let &Neighbours { before, after } = item.links().0.shared();
+            match before.as_ref() {
+                Some(before) => before.links().0.exclusive().after = after,
+                None => *self.0.exclusive() = after,
+            }
+            if let Some(after) = after.as_ref() {
+                after.links().0.exclusive().before = before;
+            }
+        }
+    }
+
+    /// The first item.
+    ///
+    /// # Safety
+    /// The caller holds the lock of the list for as long as it uses the item.
+    pub(crate) unsafe fn first(&self) -> Option<&T> {
+        // SAFETY: as in `push`.
+        unsafe { self.0.shared().as_ref() }
+    }
+
+    /// The item behind this one.
+    ///
+    /// # Safety
+    /// The item is in a list, whose lock the caller holds for as long as it uses the next.
+    pub(crate) unsafe fn after(item: &T) -> Option<&T> {
+        // SAFETY: as in `push`.
+        unsafe { item.links().0.shared().after.as_ref() }
+    }
+}

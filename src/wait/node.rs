@@ -1,0 +1,289 @@
+//! The part of a cancel token that calls wait under: a flag, and who sleeps under it.
+//!
+//! | bit | meaning |
+//! | --- | --- |
+//! | `CANCELLED` | for good |
+//! | `OWN` | cancelled by itself, not along with an ancestor |
+//! | `TIMED` | there is a deadline; set from the start or never |
+//! | `PARKED` | somebody sleeps in `wait` for this flag, or is about to |
+//!
+//! Invariants:
+//! 1. The flag is set before its canceller looks for sleepers: in the queue of those that wait for the flag itself, then
+//!    in the list of those that wait for something else.
+//! 2. A sleeper is in the list of each node that it waits under before it joins its queue, and it looks at their flags
+//!    under the lock of that queue. So it either sees the flag, or the canceller finds it there.
+//! 3. A sleeper leaves the list before its call returns. The canceller keeps the list's lock while it uses what stands
+//!    there, so the address of a queue is not used after its primitive is gone.
+//!
+//! A canceller takes a sleeper out of its queue by the sleeper's own mark in the park token, so it wakes nobody else, and
+//! no wake-up that was meant for another.
+//!
+//! Locks are taken in this order: list, queue. Neither is held while anything else is waited for.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use super::block::{CANCEL, Waiter, block};
+use super::limit::Limit;
+use super::list::{Linked, Links, List};
+use super::raw_mutex::RawMutex;
+use super::sleeper;
+use super::stopped::Stopped;
+use super::timer::Timer;
+use crate::sync::{
+    AtomicU8, FilterOp, Instant, Ordering::Relaxed, ParkToken, UnparkToken, covered, now, ord, step, unpark_all,
+    unpark_filter,
+};
+
+const CANCELLED: u8 = 1;
+const OWN: u8 = 2;
+const TIMED: u8 = 4;
+const PARKED: u8 = 8;
+
+/// How a node comes to be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cancelled {
+    /// By a call for this very node.
+    Itself,
+    /// Along with an ancestor.
+    WithAncestor,
+}
+
+pub(crate) struct Node {
+    state: AtomicU8,
+    /// The lock of `sleepers`.
+    lock: RawMutex,
+    sleepers: List<Registration>,
+    deadline: Option<Instant>,
+}
+
+// SAFETY: the list is only touched under its lock.
+unsafe impl Send for Node {}
+// SAFETY: as above.
+unsafe impl Sync for Node {}
+// No user code runs while the list is changed, so none is met half changed.
+impl UnwindSafe for Node {}
+impl RefUnwindSafe for Node {}
+
+impl Node {
+    pub(crate) fn new(deadline: Option<Instant>) -> Self {
+        let timed = if deadline.is_some() { TIMED } else { 0 };
+        Self { state: AtomicU8::new(timed), lock: RawMutex::new(), sleepers: List::new(), deadline }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    #[inline]
+    fn load(&self) -> u8 {
+        // Acquire: pairs with the Release in `cancel`; what came before it is visible.
+        self.state.load(ord!("node.check", Acquire))
+    }
+
+    /// Whether the flag is set, and how it came to be.
+    pub(crate) fn cancelled(&self) -> Option<Cancelled> {
+        let state = self.load();
+        if state & CANCELLED == 0 {
+            None
+        } else if state & OWN != 0 {
+            Some(Cancelled::Itself)
+        } else {
+            Some(Cancelled::WithAncestor)
+        }
+    }
+
+    /// Whether to go on: one load, while there is no deadline.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), Stopped> {
+        match self.load() {
+            0 => Ok(()),
+            state => self.check_slow(state),
+        }
+    }
+
+    #[cold]
+    fn check_slow(&self, state: u8) -> Result<(), Stopped> {
+        if state & CANCELLED != 0 {
+            Err(Stopped::Cancelled)
+        } else if self.deadline.is_some_and(|deadline| deadline <= now()) {
+            Err(Stopped::TimedOut)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sets the flag and wakes all who sleep under it. Called once for a node: the tree sees to that.
+    pub(crate) fn cancel(&self, how: Cancelled) {
+        let own = if how == Cancelled::Itself { OWN } else { 0 };
+        // Release: pairs with the Acquire in `load`.
+        let old = self.state.fetch_or(CANCELLED | own, ord!("node.cancel", Release));
+        debug_assert_eq!(old & CANCELLED, 0, "a node is cancelled once");
+        if old & PARKED != 0 && step!("node.cancel-wakes-waiters") {
+            covered!("node.cancel-parked");
+            // SAFETY: there is no callback.
+            unsafe { unpark_all(self.key(), UnparkToken(0)) };
+        }
+        let _held = self.lock.hold();
+        // SAFETY: the list's lock is held to the end of this function.
+        let mut next = unsafe { self.sleepers.first() };
+        while let Some(sleeper) = next {
+            sleeper.wake();
+            // SAFETY: as above; the sleeper is in this list.
+            next = unsafe { List::after(sleeper) };
+        }
+    }
+
+    /// Waits until the flag is set or the deadline has passed.
+    pub(crate) fn wait(&self, limit: Limit<'_>) -> Result<(), Stopped> {
+        if self.check().is_err() {
+            return Ok(());
+        }
+        let limit = match self.deadline {
+            Some(deadline) => limit.or(deadline),
+            None => limit,
+        };
+        block(&mut UntilCancelled { node: self, met: 0 }, &mut Timer::new(&limit))
+    }
+
+    /// Has the canceller wake a sleeper.
+    ///
+    /// # Safety
+    /// The registration is in no list, and neither moves nor ends before it is withdrawn.
+    pub(super) unsafe fn register(&self, registration: &Registration) {
+        let _held = self.lock.hold();
+        // SAFETY: the list's lock is held; the rest is passed on to the caller.
+        unsafe { self.sleepers.push(registration) };
+    }
+
+    /// The sleeper's call is about to return. Waits for a canceller that is waking this node's sleepers.
+    ///
+    /// # Safety
+    /// The registration is in this node's list.
+    pub(super) unsafe fn withdraw(&self, registration: &Registration) {
+        let _held = self.lock.hold();
+        // SAFETY: the list's lock is held; the rest is passed on to the caller.
+        unsafe { self.sleepers.remove(registration) };
+    }
+
+    /// The flag, for a sleeper that has registered.
+    pub(crate) fn is_flagged(&self) -> bool {
+        self.load() & CANCELLED != 0
+    }
+
+    /// Where those sleep who wait for the flag itself.
+    fn key(&self) -> usize {
+        (&raw const self.state).addr()
+    }
+
+    /// Whether the mark of a sleeper is set, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn someone_waits(&self) -> bool {
+        self.state.load(Relaxed) & PARKED != 0
+    }
+
+    /// Whether nobody is registered, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn nobody_registered(&self) -> bool {
+        let _held = self.lock.hold();
+        // SAFETY: the list's lock is held.
+        unsafe { self.sleepers.first() }.is_none()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("CancelToken");
+        out.field("cancelled", &self.is_flagged());
+        if let Some(deadline) = self.deadline {
+            out.field("deadline", &deadline);
+        }
+        out.finish_non_exhaustive()
+    }
+}
+
+/// A thread that waits for the flag.
+struct UntilCancelled<'a> {
+    node: &'a Node,
+    /// The state that the last attempt met: not cancelled.
+    met: u8,
+}
+
+impl Waiter for UntilCancelled<'_> {
+    type Output = ();
+
+    fn key(&self) -> usize {
+        self.node.key()
+    }
+
+    fn attempt(&mut self) -> Option<()> {
+        self.met = self.node.load();
+        (self.met != 0 && self.node.check_slow(self.met).is_err()).then_some(())
+    }
+
+    fn announce(&mut self) -> bool {
+        // Relaxed: the mark is looked at by the canceller's read-modify-write and under the queue's lock.
+        self.met & PARKED != 0
+            || !step!("node.announce")
+            || self.node.state.compare_exchange(self.met, self.met | PARKED, Relaxed, Relaxed).is_ok()
+    }
+
+    fn validate(&self) -> bool {
+        // Relaxed: the queue's lock orders this load after the step of a canceller that has woken this queue.
+        self.node.state.load(Relaxed) & (CANCELLED | PARKED) == PARKED
+    }
+
+    fn leave(&self, last: bool) {
+        if last && step!("node.leave-clears") {
+            covered!("node.leave-last");
+            // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
+            self.node.state.fetch_and(!PARKED, Relaxed);
+        }
+    }
+}
+
+/// What a node knows of a thread that sleeps under it.
+pub(super) struct Registration {
+    /// The queue that the sleeper joins.
+    key: usize,
+    /// The sleeper's mark in its park token.
+    mark: usize,
+    links: Links<Registration>,
+}
+
+// SAFETY: a field.
+unsafe impl Linked for Registration {
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+}
+
+impl Registration {
+    pub(super) fn new(key: usize, mark: usize) -> Self {
+        Self { key, mark, links: Links::new() }
+    }
+
+    /// Takes the sleeper out of its queue, if it is there, and wakes it. Called under the lock of the node's list.
+    fn wake(&self) {
+        let found = Cell::new(false);
+        let this_one = |token: ParkToken| {
+            if found.get() {
+                FilterOp::Stop
+            } else if sleeper::mark(token) == self.mark || !step!("node.cancel-wakes-its-own") {
+                found.set(true);
+                FilterOp::Unpark
+            } else {
+                FilterOp::Skip
+            }
+        };
+        if step!("node.cancel-wakes-sleepers") {
+            // SAFETY: the callbacks load and store cells only. The primitive is alive: the sleeper's call has not
+            // returned (invariant 3).
+            unsafe { unpark_filter(self.key, this_one, |_| CANCEL) };
+        }
+        if found.get() {
+            covered!("node.cancel-woke");
+        }
+    }
+}

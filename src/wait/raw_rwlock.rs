@@ -1,0 +1,510 @@
+//! The raw read-write lock: one word, on the parking lot.
+//!
+//! | bits | meaning |
+//! | --- | --- |
+//! | `WRITER` | a writer holds |
+//! | `READERS` | readers sleep, or are about to |
+//! | `WRITERS` | writers sleep, or are about to: new readers wait |
+//! | `POISONED` | refused to all until cleared; nobody holds or sleeps |
+//! | from `READER` on | how many readers hold |
+//!
+//! `WRITER` and a number of readers exclude each other; `POISONED` excludes everything else.
+//!
+//! Readers and writers take turns, so that neither starve:
+//! * While a writer sleeps no new reader is let in. The last reader to leave hands the lock to the first writer.
+//! * A writer that leaves hands the lock to all readers that sleep. If none do, it wakes the first writer, which competes
+//!   with those that just come, as in the raw mutex, and is handed the lock once it has lost [`MAX_LOSSES`] times.
+//!
+//! So a reader waits for the readers of now and for one turn of a writer; a writer for those before it, each with one
+//! turn of readers.
+//!
+//! Invariants:
+//! 1. A thread sleeps only after it has seen its bit, and who is in its way, under the lock of the queue.
+//! 2. Whoever lets go of the lock while a bit is set does so under the lock of the queue: a writer as it is; the last
+//!    reader by first taking the place of a writer, unless another was quicker, who will then do it.
+//! 3. A bit is set while anyone of its kind sleeps. It is cleared under the lock of the queue when none sleep there any
+//!    more.
+//! 4. A writer that gives up, and leaves no other asleep, lets in the readers that it held back.
+//!
+//! # Memory ordering
+//! Taking the lock is an Acquire that reads what the last holders' Releases wrote: every change of the word is a
+//! read-modify-write, so that what one writes later ones pass on.
+
+use std::cell::Cell;
+
+use super::block::{Waiter, block};
+use super::raw_mutex::{HANDED, MAX_LOSSES, RETRY, Refused};
+use super::sleeper::flags;
+use super::timer::Timer;
+use crate::sync::{
+    AtomicU64, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, const_fn, covered, ord, step, unpark_all,
+    unpark_filter,
+};
+
+const WRITER: u64 = 1;
+const READERS: u64 = 2;
+const WRITERS: u64 = 4;
+const POISONED: u64 = 8;
+const READER: u64 = 16;
+/// What keeps a writer out.
+const HELD: u64 = !(READERS | WRITERS | POISONED);
+
+/// A sleeper's flags: a reader, or a writer that has lost so many times.
+const READS: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct RawRwLock(AtomicU64);
+
+impl RawRwLock {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(AtomicU64::new(0))
+        }
+    }
+
+    fn key(&self) -> usize {
+        (&raw const self.0).addr()
+    }
+
+    // ---- reading -----------------------------------------------------------------------------
+
+    /// Joins the readers, waiting as long as the timer lets.
+    #[inline]
+    pub(crate) fn read(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        match self.try_reading() {
+            Ok(end) => end,
+            Err(met) => self.wait(Reader { lock: self, met, handed: false }, timer),
+        }
+    }
+
+    /// Joins the readers if neither a writer holds nor one waits.
+    #[inline]
+    pub(crate) fn try_read(&self) -> Result<(), Refused> {
+        self.try_reading().unwrap_or(Err(Refused::Busy))
+    }
+
+    /// Joins the readers, or says in which state it may not.
+    #[inline]
+    fn try_reading(&self) -> Result<Result<(), Refused>, u64> {
+        // Relaxed: the compare-exchange decides.
+        let mut state = self.0.load(Relaxed);
+        loop {
+            if state & (WRITER | WRITERS | POISONED) != 0 {
+                return if state & POISONED != 0 { Ok(Err(Refused::Poisoned)) } else { Err(state) };
+            }
+            // Acquire: pairs with the Release of the writer that let go last, and of a poisoner.
+            match self.0.compare_exchange_weak(state, state + READER, ord!("rw.read", Acquire), Relaxed) {
+                Ok(_) => return Ok(Ok(())),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Leaves the readers, of whom the caller is one.
+    #[inline]
+    pub(crate) fn unlock_read(&self) {
+        // Release: pairs with the Acquire of the next writer.
+        let state = self.0.fetch_sub(READER, ord!("rw.unlock-read", Release)) - READER;
+        if state != 0 && state < READER {
+            self.last_reader_left(state);
+        }
+    }
+
+    /// The lock was left to itself while somebody sleeps, or is about to.
+    #[cold]
+    fn last_reader_left(&self, mut state: u64) {
+        // The lock is taken for those who sleep. Whoever takes it first, or comes as a reader, looks after them as well.
+        while state != 0 && state & !(READERS | WRITERS) == 0 && step!("rw.last-reader-wakes") {
+            covered!("rw.last-reader");
+            // Acquire: pairs with the Release of the other readers, for the sake of whoever the lock is handed to.
+            match self.0.compare_exchange(state, state | WRITER, ord!("rw.last-reader", Acquire), Relaxed) {
+                Ok(_) => return self.hand_on(Turn::Writers),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    // ---- writing -----------------------------------------------------------------------------
+
+    /// Takes the lock if it is free and nobody sleeps: the first try of every way to write. Else the state that it met.
+    #[inline]
+    fn try_fast(&self) -> Result<(), u64> {
+        // Acquire: pairs with the Release of the holders before.
+        self.0.compare_exchange_weak(0, WRITER, ord!("rw.write-fast", Acquire), Relaxed).map(drop)
+    }
+
+    /// Takes the lock, waiting as long as the timer lets.
+    #[inline]
+    pub(crate) fn write(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        match self.try_fast() {
+            Ok(()) => Ok(()),
+            Err(state) => self.write_slow(state, timer),
+        }
+    }
+
+    #[cold]
+    fn write_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        match self.try_slow(state) {
+            Ok(end) => end,
+            Err(met) => self.wait(Writer { lock: self, met, losses: 0, handed: false }, timer),
+        }
+    }
+
+    /// Takes the lock if nobody holds it.
+    #[inline]
+    pub(crate) fn try_write(&self) -> Result<(), Refused> {
+        match self.try_fast() {
+            Ok(()) => Ok(()),
+            Err(state) => self.try_slow(state).unwrap_or(Err(Refused::Busy)),
+        }
+    }
+
+    /// Takes the lock whether or not others sleep, or says in which state it is held.
+    fn try_slow(&self, mut state: u64) -> Result<Result<(), Refused>, u64> {
+        loop {
+            if state & POISONED != 0 {
+                return Ok(Err(Refused::Poisoned));
+            }
+            if state & HELD != 0 {
+                return Err(state);
+            }
+            // Acquire: pairs as in `try_fast`.
+            match self.0.compare_exchange(state, state | WRITER, ord!("rw.write-slow", Acquire), Relaxed) {
+                Ok(_) => return Ok(Ok(())),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Lets go of the lock, which the caller holds as the writer.
+    #[inline]
+    pub(crate) fn unlock_write(&self) {
+        // Release: pairs with the Acquire of the next to take the lock.
+        if self.0.compare_exchange(WRITER, 0, ord!("rw.unlock-fast", Release), Relaxed).is_err() {
+            self.hand_on(Turn::Readers);
+        }
+    }
+
+    /// Lets go of the lock, which the caller holds as the writer, and refuses it to everybody until it is mended.
+    #[cold]
+    pub(crate) fn poison(&self) {
+        // Release: pairs with the Acquire of the first to take the lock after the poison was cleared.
+        let old = self.0.swap(POISONED, ord!("rw.poison", Release));
+        if old & (READERS | WRITERS) != 0 && step!("rw.poison-wakes") {
+            covered!("rw.poison-parked");
+            // SAFETY: there is no callback.
+            unsafe { unpark_all(self.key(), RETRY) };
+        }
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        // Relaxed: a hint; who needs the data takes the lock.
+        self.0.load(Relaxed) & POISONED != 0
+    }
+
+    /// Takes the lock as a writer if it is poisoned, and is then as if it had never been.
+    pub(crate) fn write_poisoned(&self) -> bool {
+        // Acquire: pairs with the Release in `poison`; what the poisoner did is visible.
+        self.0.compare_exchange(POISONED, WRITER, ord!("rw.write-poisoned", Acquire), Relaxed).is_ok()
+    }
+
+    pub(crate) fn clear_poison(&self) {
+        // Relaxed: a read-modify-write passes the poisoner's Release on to the next to take the lock.
+        self.0.fetch_and(!POISONED, Relaxed);
+    }
+
+    /// Whether the mark of a sleeper is set, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn someone_sleeps(&self) -> bool {
+        self.0.load(Relaxed) & (READERS | WRITERS) != 0
+    }
+
+    // ---- waiting -----------------------------------------------------------------------------
+
+    #[cold]
+    fn wait(
+        &self,
+        mut waiter: impl Waiter<Output = Result<(), Refused>>,
+        timer: &mut Timer<'_>,
+    ) -> Result<(), Refused> {
+        block(&mut waiter, timer).unwrap_or_else(|stopped| Err(Refused::Stopped(stopped)))
+    }
+
+    /// Lets go of the lock, which the caller holds as the writer, in favour of those whose turn it is.
+    #[cold]
+    fn hand_on(&self, turn: Turn) {
+        loop {
+            // Relaxed: the bits are looked at again under the queue's lock.
+            let state = self.0.load(Relaxed);
+            let readers = state & READERS != 0;
+            let writers = state & WRITERS != 0;
+            if readers && (turn == Turn::Readers || !writers) {
+                if self.let_readers_in(WRITER) {
+                    return;
+                }
+            } else if writers {
+                if self.let_writer_in(turn == Turn::Writers) {
+                    return;
+                }
+            // Release: pairs with the Acquire of the next to take the lock.
+            } else if self.0.compare_exchange(WRITER, 0, ord!("rw.unlock-slow", Release), Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Makes all readers that sleep hold the lock, and takes `instead` out of the word in the same step. False, with the
+    /// readers' bit cleared only, if none sleep.
+    fn let_readers_in(&self, instead: u64) -> bool {
+        let readers = |token| if flags(token) == READS { FilterOp::Unpark } else { FilterOp::Skip };
+        // SAFETY: the callbacks load and store atomics only.
+        let result = unsafe {
+            unpark_filter(self.key(), readers, |result| {
+                let readers = result.unparked_threads as u64;
+                if readers == 0 {
+                    // Relaxed: nobody is let in; a read-modify-write passes on what it stands behind.
+                    self.0.fetch_and(!READERS, Relaxed);
+                } else {
+                    covered!("rw.readers-let-in");
+                    // The bit is set: it is cleared only under the lock of the queue, which is held here.
+                    let change = (readers * READER).wrapping_sub(instead).wrapping_sub(READERS);
+                    // Release: pairs with the Acquire of those that are let in.
+                    self.0.fetch_add(change, ord!("rw.readers-let-in", Release));
+                }
+                HANDED
+            })
+        };
+        result.unparked_threads != 0
+    }
+
+    /// Wakes the first writer that sleeps, and lets go of the lock or hands it over. False, with the writers' bit cleared
+    /// only, if none sleep.
+    fn let_writer_in(&self, hand_over: bool) -> bool {
+        let first = Cell::new(None);
+        let more = Cell::new(false);
+        let first_writer = |token: ParkToken| {
+            let losses = flags(token);
+            if losses == READS {
+                FilterOp::Skip
+            } else if first.get().is_none() {
+                first.set(Some(losses));
+                FilterOp::Unpark
+            } else {
+                more.set(true);
+                FilterOp::Stop
+            }
+        };
+        // SAFETY: the callbacks load and store atomics and cells only.
+        unsafe {
+            unpark_filter(self.key(), first_writer, |_| {
+                let bit = if more.get() { 0 } else { WRITERS };
+                let Some(losses) = first.get() else {
+                    // Relaxed: as in `let_readers_in`.
+                    self.0.fetch_and(!WRITERS, Relaxed);
+                    return RETRY;
+                };
+                if hand_over || losses >= MAX_LOSSES {
+                    // Release: pairs with the Acquire of the writer that it is handed to.
+                    self.0.fetch_and(!bit, ord!("rw.hand-over", Release));
+                    return HANDED;
+                }
+                covered!("rw.writer-woken");
+                // Release: pairs with the Acquire of the next to take the lock.
+                self.0.fetch_and(!(WRITER | bit), ord!("rw.wake-writer", Release));
+                RETRY
+            })
+        };
+        first.get().is_some()
+    }
+
+    /// A writer has given up. If no other sleeps, those readers are let in that only it held back.
+    #[cold]
+    fn writer_left(&self) {
+        // Relaxed: as in `try_reading`.
+        let mut state = self.0.load(Relaxed);
+        loop {
+            // Whoever holds as a writer, or took the bit away, looks after the readers.
+            if state & (WRITER | POISONED) != 0 || state & WRITERS == 0 || !step!("rw.writer-left") {
+                return;
+            }
+            // As a reader among them, so that no writer can come in between.
+            // Acquire: as in `try_reading`.
+            match self.0.compare_exchange(state, state + READER, ord!("rw.writer-left", Acquire), Relaxed) {
+                Ok(_) => break,
+                Err(now) => state = now,
+            }
+        }
+        let writer = Cell::new(false);
+        let any_writer = |token| {
+            if flags(token) == READS {
+                return FilterOp::Skip;
+            }
+            writer.set(true);
+            FilterOp::Stop
+        };
+        let open = |_| {
+            if !writer.get() {
+                covered!("rw.reopened");
+                // Relaxed: the lock changes no hands.
+                self.0.fetch_and(!WRITERS, Relaxed);
+            }
+            UnparkToken(0)
+        };
+        // SAFETY: the callbacks load and store atomics and cells only.
+        unsafe { unpark_filter(self.key(), any_writer, open) };
+        // Relaxed: this thread reads, so a bit that is gone needs nobody.
+        if !writer.get() && self.0.load(Relaxed) & READERS != 0 {
+            self.let_readers_in(0);
+        }
+        self.unlock_read();
+    }
+
+    /// Marks that a sleeper of a kind is coming, in the state that it met.
+    fn announce(&self, met: u64, bit: u64) -> bool {
+        // Relaxed: the mark is looked at by the holders' read-modify-writes and under the queue's lock.
+        met & bit != 0 || !step!("rw.announce") || self.0.compare_exchange(met, met | bit, Relaxed, Relaxed).is_ok()
+    }
+
+    fn leave(&self, last: bool) {
+        if last && step!("rw.leave-clears") {
+            covered!("rw.leave-last");
+            // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
+            self.0.fetch_and(!(READERS | WRITERS), Relaxed);
+        }
+    }
+}
+
+/// Who goes first when a lock changes hands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Readers,
+    Writers,
+}
+
+/// A thread that waits to read.
+struct Reader<'a> {
+    lock: &'a RawRwLock,
+    /// The state that the last attempt met: a writer holds or waits.
+    met: u64,
+    handed: bool,
+}
+
+impl Waiter for Reader<'_> {
+    type Output = Result<(), Refused>;
+
+    fn key(&self) -> usize {
+        self.lock.key()
+    }
+
+    fn flags(&self) -> usize {
+        READS
+    }
+
+    fn attempt(&mut self) -> Option<Self::Output> {
+        if self.handed {
+            // Acquire: pairs with the Release in `let_readers_in`, which is in this state; a wake promises no order.
+            let state = self.lock.0.load(ord!("rw.handed-read", Acquire));
+            debug_assert!(state >= READER, "a lock that is handed to readers is held by them");
+            return Some(Ok(()));
+        }
+        match self.lock.try_reading() {
+            Ok(end) => Some(end),
+            Err(state) => {
+                self.met = state;
+                None
+            }
+        }
+    }
+
+    fn may_spin(&self) -> bool {
+        self.met & (READERS | WRITERS) == 0
+    }
+
+    fn announce(&mut self) -> bool {
+        self.lock.announce(self.met, READERS)
+    }
+
+    fn validate(&self) -> bool {
+        // Relaxed: the queue's lock orders this load after every change that was made under it.
+        let state = self.lock.0.load(Relaxed);
+        state & READERS != 0 && state & (WRITER | WRITERS) != 0
+    }
+
+    fn woken(&mut self, why: UnparkToken) {
+        self.handed = why == HANDED;
+    }
+
+    fn leave(&self, last: bool) {
+        self.lock.leave(last);
+    }
+}
+
+/// A thread that waits to write.
+struct Writer<'a> {
+    lock: &'a RawRwLock,
+    /// The state that the last attempt met: held by another.
+    met: u64,
+    /// How often this thread was woken and had to sleep again.
+    losses: usize,
+    handed: bool,
+}
+
+impl Waiter for Writer<'_> {
+    type Output = Result<(), Refused>;
+
+    fn key(&self) -> usize {
+        self.lock.key()
+    }
+
+    fn flags(&self) -> usize {
+        self.losses
+    }
+
+    fn attempt(&mut self) -> Option<Self::Output> {
+        if self.handed {
+            // Acquire: pairs with the Release in `let_writer_in`, which is in this state; a wake promises no order.
+            let state = self.lock.0.load(ord!("rw.handed-write", Acquire));
+            debug_assert_eq!(state & WRITER, WRITER, "a lock that is handed to a writer stays locked");
+            return Some(Ok(()));
+        }
+        // Relaxed: the compare-exchange decides.
+        match self.lock.try_slow(self.lock.0.load(Relaxed)) {
+            Ok(end) => Some(end),
+            Err(state) => {
+                self.met = state;
+                None
+            }
+        }
+    }
+
+    fn may_spin(&self) -> bool {
+        self.met & (READERS | WRITERS) == 0
+    }
+
+    fn announce(&mut self) -> bool {
+        self.lock.announce(self.met, WRITERS)
+    }
+
+    fn validate(&self) -> bool {
+        // Relaxed: as for a reader.
+        let state = self.lock.0.load(Relaxed);
+        state & WRITERS != 0 && state & HELD != 0
+    }
+
+    fn woken(&mut self, why: UnparkToken) {
+        if why == HANDED {
+            covered!("rw.handed-write");
+            self.handed = true;
+        } else {
+            self.losses += 1;
+        }
+    }
+
+    fn leave(&self, last: bool) {
+        self.lock.leave(last);
+    }
+
+    fn left(&self) {
+        self.lock.writer_left();
+    }
+}

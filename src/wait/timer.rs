@@ -1,0 +1,34 @@
+//! A limit at work in one call.
+
+use super::limit::{Limit, earlier};
+use super::node::Node;
+use crate::sync::{Instant, now};
+
+/// A duration becomes an instant when the call first has to wait, and stays that instant for the rest of the call.
+pub(crate) struct Timer<'l> {
+    limit: &'l Limit<'l>,
+    /// When the call has to stop, once that was worked out; `Some(None)` is never.
+    end: Option<Option<Instant>>,
+}
+
+impl<'l> Timer<'l> {
+    #[inline]
+    pub(crate) fn new(limit: &'l Limit<'l>) -> Self {
+        Timer { limit, end: None }
+    }
+
+    /// When the call has to stop; `None` is never.
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
+        *self.end.get_or_insert_with(|| {
+            // A sum past the end of the clock is no limit.
+            let end = self.limit.within.and_then(|within| now().checked_add(within));
+            let tokens = self.limit.nodes.iter().flatten().map(|node| node.deadline());
+            tokens.fold(earlier(self.limit.until, end), earlier)
+        })
+    }
+
+    /// Whose cancelling ends the call.
+    pub(super) fn nodes(&self) -> [Option<&'l Node>; 2] {
+        self.limit.nodes
+    }
+}
