@@ -60,6 +60,8 @@
 //! Everywhere that `std` has threads and 64-bit atomics.
 
 mod cancel;
+#[cfg(feature = "crossbeam-channel")]
+mod channel;
 mod counter;
 mod lock;
 #[cfg(all(loom, any(test, feature = "loom")))]
@@ -70,6 +72,8 @@ mod wait;
 mod wait_group;
 
 pub use cancel::{CancelOnDrop, CancelToken};
+#[cfg(feature = "crossbeam-channel")]
+pub use channel::{RecvWithin, RecvWithinError, SendWithin, SendWithinError};
 pub use counter::{Counter, ShardedCounter};
 pub use lock::{
     Guard, LockError, LockId, LockSet, Locked, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock,

@@ -234,9 +234,55 @@ impl CancelToken {
         }
     }
 
+    /// A channel that closes when this token is cancelled or its deadline has passed, for crossbeam-channel's `select!`.
+    /// Nothing is ever sent through it.
+    ///
+    /// It is made when it is first asked for. A deadline is watched by one thread for the whole process, which runs while
+    /// such a channel is open. A clone of the receiver that outlives all handles of the token closes with the last of them,
+    /// so keep the token beside it.
+    ///
+    /// Under loom it closes on cancel only, and is no model's channel.
+    ///
+    /// # Panics
+    /// If there is a deadline and the system gives no thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossbeam_channel::{bounded, select};
+    /// use raddle::CancelToken;
+    /// use std::time::Duration;
+    ///
+    /// let page = CancelToken::new().child_within(Duration::from_millis(20));
+    /// let (_answer, answers) = bounded::<String>(1);
+    /// let said = select! {
+    ///     recv(answers) -> answer => answer.ok(),
+    ///     recv(page.done()) -> _ => None,
+    /// };
+    /// assert_eq!(said, None);
+    /// ```
+    #[cfg(feature = "crossbeam-channel")]
+    #[track_caller]
+    pub fn done(&self) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
+        self.handle.node.done()
+    }
+
     /// A guard that cancels this token when it is dropped.
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
         CancelOnDrop::new(self.clone())
+    }
+}
+
+#[cfg(all(loom, test))]
+impl CancelToken {
+    /// Whether a thread has marked that it waits for the token, for models.
+    pub(crate) fn someone_waits(&self) -> bool {
+        self.handle.node.someone_waits()
+    }
+
+    /// Whether no thread is registered, for models.
+    pub(crate) fn nobody_registered(&self) -> bool {
+        self.handle.node.nobody_registered()
     }
 }
 

@@ -171,6 +171,7 @@ fn release(branch: NonNull<Branch>) -> Option<Handle> {
     }
     // SAFETY: nobody but this thread ends it, since it had the last handle; cancellers may still look at it.
     let this = unsafe { branch.as_ref() };
+    covered!("tree.end");
     // Acquire: pairs with the Release of those who let go before.
     this.handles.load(ord!("tree.end", Acquire));
     if let Some(parent) = &this.parent {

@@ -202,6 +202,14 @@ impl<T: ?Sized> OrderedMutex<T> {
     }
 }
 
+#[cfg(all(loom, test))]
+impl<T: ?Sized> OrderedMutex<T> {
+    /// The state of the raw lock, for models.
+    pub(crate) fn state(&self) -> u8 {
+        self.raw.state()
+    }
+}
+
 impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
     /// Shows the value if the lock is free, and never waits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

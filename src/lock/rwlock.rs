@@ -222,10 +222,10 @@ impl<T: ?Sized> OrderedRwLock<T> {
         Some(mend(&mut guard))
     }
 
-    /// Whether a thread has marked that it sleeps, for models.
+    /// The state of the raw lock, for models.
     #[cfg(all(loom, test))]
-    pub(crate) fn someone_sleeps(&self) -> bool {
-        self.raw.someone_sleeps()
+    pub(crate) fn state(&self) -> u64 {
+        self.raw.state()
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `now` | the system's monotonic clock | a clock that `raddle::model::advance` moves |
 //! | `local!`, `global!`, `panicking` | thread-locals, statics, `std::thread::panicking` | the same per model thread and per execution |
 //! | `Spin` | a bounded spin | none: spinning finds nothing that parking does not |
+//! | `alarm` | a call at a point in time, from a helper thread | never comes |
 //! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
 //! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
 //! | `const_fn!`, `array!` | a `const fn`, an array | a `fn`, since loom's constructors are not const |
@@ -31,6 +32,9 @@ pub(crate) use world::{
     UnsafeCell, array, cleanup, const_fn, covered, global, local, now, ord, owned_load, park, step, unpark_all,
     unpark_filter,
 };
+
+#[cfg(feature = "crossbeam-channel")]
+pub(crate) use world::{Alarm, Due, alarm};
 
 mod panic_watch;
 

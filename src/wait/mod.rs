@@ -2,6 +2,8 @@
 //! [`sleeper`]s there), how ([`block`], the one loop in which a thread sleeps), and the raw locks.
 
 mod block;
+#[cfg(feature = "crossbeam-channel")]
+mod done;
 mod limit;
 mod list;
 mod node;

@@ -56,6 +56,8 @@ pub(crate) struct Node {
     lock: RawMutex,
     sleepers: List<Registration>,
     deadline: Option<Instant>,
+    #[cfg(feature = "crossbeam-channel")]
+    done: super::done::Done,
 }
 
 // SAFETY: the list is only touched under its lock.
@@ -69,7 +71,14 @@ impl RefUnwindSafe for Node {}
 impl Node {
     pub(crate) fn new(deadline: Option<Instant>) -> Self {
         let timed = if deadline.is_some() { TIMED } else { 0 };
-        Self { state: AtomicU8::new(timed), lock: RawMutex::new(), sleepers: List::new(), deadline }
+        Self {
+            state: AtomicU8::new(timed),
+            lock: RawMutex::new(),
+            sleepers: List::new(),
+            deadline,
+            #[cfg(feature = "crossbeam-channel")]
+            done: Default::default(),
+        }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -125,14 +134,43 @@ impl Node {
             // SAFETY: there is no callback.
             unsafe { unpark_all(self.key(), UnparkToken(0)) };
         }
-        let _held = self.lock.hold();
-        // SAFETY: the list's lock is held to the end of this function.
+        let held = self.lock.hold();
+        // SAFETY: the list's lock is held until after the loop.
         let mut next = unsafe { self.sleepers.first() };
         while let Some(sleeper) = next {
             sleeper.wake();
             // SAFETY: as above; the sleeper is in this list.
             next = unsafe { List::after(sleeper) };
         }
+        drop(held);
+        #[cfg(feature = "crossbeam-channel")]
+        self.done.close();
+    }
+
+    /// A channel that closes when the flag is set.
+    #[cfg(feature = "crossbeam-channel")]
+    pub(crate) fn flag_channel(&self) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
+        if self.done.get().is_none() {
+            // A canceller takes this lock between setting the flag and looking for a channel.
+            let _held = self.lock.hold();
+            self.done.make();
+            if self.is_flagged() {
+                self.done.close();
+            }
+        }
+        self.done.get().expect("made above")
+    }
+
+    /// A channel that closes when the flag is set or the deadline has passed.
+    #[cfg(feature = "crossbeam-channel")]
+    #[track_caller]
+    pub(crate) fn done(&self) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
+        let channel = self.flag_channel();
+        match self.deadline {
+            Some(deadline) if !self.is_flagged() => self.done.close_at(deadline),
+            _ => {}
+        }
+        channel
     }
 
     /// Waits until the flag is set or the deadline has passed.

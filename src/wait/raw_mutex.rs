@@ -188,10 +188,10 @@ impl RawMutex {
         self.0.compare_exchange(POISONED, LOCKED, ord!("raw.lock-poisoned", Acquire), Relaxed).is_ok()
     }
 
-    /// Whether the mark of a sleeper is set, for models.
+    /// The newest state, for models: a load could be old.
     #[cfg(all(loom, test))]
-    pub(crate) fn someone_sleeps(&self) -> bool {
-        self.0.load(Relaxed) & PARKED != 0
+    pub(crate) fn state(&self) -> u8 {
+        self.0.fetch_or(0, Relaxed)
     }
 
     pub(crate) fn clear_poison(&self) {

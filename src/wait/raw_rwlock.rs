@@ -37,8 +37,8 @@ use super::raw_mutex::{HANDED, MAX_LOSSES, RETRY, Refused};
 use super::sleeper::flags;
 use super::timer::Timer;
 use crate::sync::{
-    AtomicU64, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, const_fn, covered, ord, step, unpark_all,
-    unpark_filter,
+    AtomicU64, FilterOp, Ordering::Relaxed, ParkToken, UnparkResult, UnparkToken, const_fn, covered, ord, step,
+    unpark_all, unpark_filter,
 };
 
 const WRITER: u64 = 1;
@@ -71,7 +71,15 @@ impl RawRwLock {
     /// Joins the readers, waiting as long as the timer lets.
     #[inline]
     pub(crate) fn read(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        match self.try_reading() {
+        match self.try_read_fast() {
+            Ok(()) => Ok(()),
+            Err(state) => self.read_slow(state, timer),
+        }
+    }
+
+    #[cold]
+    fn read_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        match self.try_read_slow(state) {
             Ok(end) => end,
             Err(met) => self.wait(Reader { lock: self, met, handed: false }, timer),
         }
@@ -80,20 +88,29 @@ impl RawRwLock {
     /// Joins the readers if neither a writer holds nor one waits.
     #[inline]
     pub(crate) fn try_read(&self) -> Result<(), Refused> {
-        self.try_reading().unwrap_or(Err(Refused::Busy))
+        match self.try_read_fast() {
+            Ok(()) => Ok(()),
+            Err(state) => self.try_read_slow(state).unwrap_or(Err(Refused::Busy)),
+        }
+    }
+
+    /// Becomes the only reader if nobody holds or sleeps: the first try of every way to read. Else the state that it met.
+    ///
+    /// It does not look first: where others read as well, the word has to come over for the change anyway, once.
+    #[inline]
+    fn try_read_fast(&self) -> Result<(), u64> {
+        // Acquire: pairs with the Release of the writer that let go last, and of a poisoner.
+        self.0.compare_exchange_weak(0, READER, ord!("rw.read-fast", Acquire), Relaxed).map(drop)
     }
 
     /// Joins the readers, or says in which state it may not.
-    #[inline]
-    fn try_reading(&self) -> Result<Result<(), Refused>, u64> {
-        // Relaxed: the compare-exchange decides.
-        let mut state = self.0.load(Relaxed);
+    fn try_read_slow(&self, mut state: u64) -> Result<Result<(), Refused>, u64> {
         loop {
             if state & (WRITER | WRITERS | POISONED) != 0 {
                 return if state & POISONED != 0 { Ok(Err(Refused::Poisoned)) } else { Err(state) };
             }
-            // Acquire: pairs with the Release of the writer that let go last, and of a poisoner.
-            match self.0.compare_exchange_weak(state, state + READER, ord!("rw.read", Acquire), Relaxed) {
+            // Acquire: pairs as in `try_read_fast`.
+            match self.0.compare_exchange_weak(state, state + READER, ord!("rw.read-slow", Acquire), Relaxed) {
                 Ok(_) => return Ok(Ok(())),
                 Err(now) => state = now,
             }
@@ -118,7 +135,7 @@ impl RawRwLock {
             covered!("rw.last-reader");
             // Acquire: pairs with the Release of the other readers, for the sake of whoever the lock is handed to.
             match self.0.compare_exchange(state, state | WRITER, ord!("rw.last-reader", Acquire), Relaxed) {
-                Ok(_) => return self.hand_on(Turn::Writers),
+                Ok(_) => return self.hand_on(state | WRITER, Turn::Writers),
                 Err(now) => state = now,
             }
         }
@@ -180,8 +197,8 @@ impl RawRwLock {
     #[inline]
     pub(crate) fn unlock_write(&self) {
         // Release: pairs with the Acquire of the next to take the lock.
-        if self.0.compare_exchange(WRITER, 0, ord!("rw.unlock-fast", Release), Relaxed).is_err() {
-            self.hand_on(Turn::Readers);
+        if let Err(state) = self.0.compare_exchange(WRITER, 0, ord!("rw.unlock-fast", Release), Relaxed) {
+            self.hand_on(state, Turn::Readers);
         }
     }
 
@@ -213,10 +230,10 @@ impl RawRwLock {
         self.0.fetch_and(!POISONED, Relaxed);
     }
 
-    /// Whether the mark of a sleeper is set, for models.
+    /// The newest state, for models: a load could be old.
     #[cfg(all(loom, test))]
-    pub(crate) fn someone_sleeps(&self) -> bool {
-        self.0.load(Relaxed) & (READERS | WRITERS) != 0
+    pub(crate) fn state(&self) -> u64 {
+        self.0.fetch_or(0, Relaxed)
     }
 
     // ---- waiting -----------------------------------------------------------------------------
@@ -232,53 +249,42 @@ impl RawRwLock {
 
     /// Lets go of the lock, which the caller holds as the writer, in favour of those whose turn it is.
     #[cold]
-    fn hand_on(&self, turn: Turn) {
+    fn hand_on(&self, mut state: u64, turn: Turn) {
         loop {
-            // Relaxed: the bits are looked at again under the queue's lock.
-            let state = self.0.load(Relaxed);
-            let readers = state & READERS != 0;
-            let writers = state & WRITERS != 0;
-            if readers && (turn == Turn::Readers || !writers) {
-                if self.let_readers_in(WRITER) {
-                    return;
-                }
-            } else if writers {
-                if self.let_writer_in(turn == Turn::Writers) {
-                    return;
-                }
-            // Release: pairs with the Acquire of the next to take the lock.
-            } else if self.0.compare_exchange(WRITER, 0, ord!("rw.unlock-slow", Release), Relaxed).is_ok() {
+            let readers = state & READERS != 0 && (turn == Turn::Readers || state & WRITERS == 0);
+            let done = if readers { self.let_readers_in(WRITER) } else { self.let_writer_in(turn == Turn::Writers) };
+            if done {
                 return;
             }
+            // Relaxed: who sleeps is looked at under the queue's lock.
+            state = self.0.load(Relaxed);
         }
     }
 
-    /// Makes all readers that sleep hold the lock, and takes `instead` out of the word in the same step. False, with the
-    /// readers' bit cleared only, if none sleep.
+    /// Makes all readers that sleep hold the lock, and takes `instead` out of the word in the same step: the caller's own
+    /// hold. If nobody sleeps at all the lock is let go of. False: writers sleep, but no readers.
     fn let_readers_in(&self, instead: u64) -> bool {
         let readers = |token| if flags(token) == READS { FilterOp::Unpark } else { FilterOp::Skip };
-        // SAFETY: the callbacks load and store atomics only.
-        let result = unsafe {
-            unpark_filter(self.key(), readers, |result| {
-                let readers = result.unparked_threads as u64;
-                if readers == 0 {
-                    // Relaxed: nobody is let in; a read-modify-write passes on what it stands behind.
-                    self.0.fetch_and(!READERS, Relaxed);
-                } else {
-                    covered!("rw.readers-let-in");
-                    // The bit is set: it is cleared only under the lock of the queue, which is held here.
-                    let change = (readers * READER).wrapping_sub(instead).wrapping_sub(READERS);
-                    // Release: pairs with the Acquire of those that are let in.
-                    self.0.fetch_add(change, ord!("rw.readers-let-in", Release));
-                }
-                HANDED
-            })
+        let let_in = |result: UnparkResult| {
+            let readers = result.unparked_threads as u64;
+            if readers == 0 {
+                self.nobody(READERS, instead, result);
+            } else {
+                covered!("rw.readers-let-in");
+                // The bit is set: it is cleared only under the lock of the queue, which is held here.
+                let change = (readers * READER).wrapping_sub(instead).wrapping_sub(READERS);
+                // Release: pairs with the Acquire of those that are let in.
+                self.0.fetch_add(change, ord!("rw.readers-let-in", Release));
+            }
+            HANDED
         };
-        result.unparked_threads != 0
+        // SAFETY: the callbacks load and store atomics only.
+        let result = unsafe { unpark_filter(self.key(), readers, let_in) };
+        result.unparked_threads != 0 || !result.have_more_threads
     }
 
-    /// Wakes the first writer that sleeps, and lets go of the lock or hands it over. False, with the writers' bit cleared
-    /// only, if none sleep.
+    /// Wakes the first writer that sleeps, and lets go of the lock or hands it over. If nobody sleeps at all the lock is let
+    /// go of. False: readers sleep, but no writers.
     fn let_writer_in(&self, hand_over: bool) -> bool {
         let first = Cell::new(None);
         let more = Cell::new(false);
@@ -294,33 +300,40 @@ impl RawRwLock {
                 FilterOp::Stop
             }
         };
-        // SAFETY: the callbacks load and store atomics and cells only.
-        unsafe {
-            unpark_filter(self.key(), first_writer, |_| {
-                let bit = if more.get() { 0 } else { WRITERS };
-                let Some(losses) = first.get() else {
-                    // Relaxed: as in `let_readers_in`.
-                    self.0.fetch_and(!WRITERS, Relaxed);
-                    return RETRY;
-                };
-                if hand_over || losses >= MAX_LOSSES {
+        let let_in = |result: UnparkResult| {
+            let bit = if more.get() { 0 } else { WRITERS };
+            match first.get() {
+                None => self.nobody(WRITERS, WRITER, result),
+                Some(losses) if hand_over || losses >= MAX_LOSSES => {
                     // Release: pairs with the Acquire of the writer that it is handed to.
                     self.0.fetch_and(!bit, ord!("rw.hand-over", Release));
                     return HANDED;
                 }
-                covered!("rw.writer-woken");
-                // Release: pairs with the Acquire of the next to take the lock.
-                self.0.fetch_and(!(WRITER | bit), ord!("rw.wake-writer", Release));
-                RETRY
-            })
+                Some(_) => {
+                    covered!("rw.writer-woken");
+                    // Release: pairs with the Acquire of the next to take the lock.
+                    self.0.fetch_and(!(WRITER | bit), ord!("rw.wake-writer", Release));
+                }
+            }
+            RETRY
         };
-        first.get().is_some()
+        // SAFETY: the callbacks load and store atomics and cells only.
+        let result = unsafe { unpark_filter(self.key(), first_writer, let_in) };
+        result.unparked_threads != 0 || !result.have_more_threads
+    }
+
+    /// Under the lock of the queue, nobody of the kind of this bit was found there. Clears the bit; and if nobody sleeps at
+    /// all, lets go of what the caller holds in the same step, so that one who is about to sleep cannot hold it up.
+    fn nobody(&self, bit: u64, held: u64, result: UnparkResult) {
+        let clear = if result.have_more_threads { bit } else { READERS | WRITERS | held };
+        // Release: pairs with the Acquire of the next to take the lock.
+        self.0.fetch_and(!clear, ord!("rw.unlock-slow", Release));
     }
 
     /// A writer has given up. If no other sleeps, those readers are let in that only it held back.
     #[cold]
     fn writer_left(&self) {
-        // Relaxed: as in `try_reading`.
+        // Relaxed: the compare-exchange decides.
         let mut state = self.0.load(Relaxed);
         loop {
             // Whoever holds as a writer, or took the bit away, looks after the readers.
@@ -328,7 +341,7 @@ impl RawRwLock {
                 return;
             }
             // As a reader among them, so that no writer can come in between.
-            // Acquire: as in `try_reading`.
+            // Acquire: as for any reader.
             match self.0.compare_exchange(state, state + READER, ord!("rw.writer-left", Acquire), Relaxed) {
                 Ok(_) => break,
                 Err(now) => state = now,
@@ -407,7 +420,8 @@ impl Waiter for Reader<'_> {
             debug_assert!(state >= READER, "a lock that is handed to readers is held by them");
             return Some(Ok(()));
         }
-        match self.lock.try_reading() {
+        // Relaxed: the compare-exchange decides.
+        match self.lock.try_read_slow(self.lock.0.load(Relaxed)) {
             Ok(end) => Some(end),
             Err(state) => {
                 self.met = state;

@@ -18,7 +18,7 @@ impl<'l> Timer<'l> {
     }
 
     /// When the call has to stop; `None` is never.
-    pub(super) fn deadline(&mut self) -> Option<Instant> {
+    pub(crate) fn deadline(&mut self) -> Option<Instant> {
         *self.end.get_or_insert_with(|| {
             // A sum past the end of the clock is no limit.
             let end = self.limit.within.and_then(|within| now().checked_add(within));
@@ -28,7 +28,7 @@ impl<'l> Timer<'l> {
     }
 
     /// Whose cancelling ends the call.
-    pub(super) fn nodes(&self) -> [Option<&'l Node>; 2] {
+    pub(crate) fn nodes(&self) -> [Option<&'l Node>; 2] {
         self.limit.nodes
     }
 }

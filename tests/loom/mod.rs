@@ -4,10 +4,12 @@
 //! and asserts how many executions it explored: exploration is deterministic, so a model that suddenly explores less
 //! fails. Run them with `RUSTFLAGS="--cfg loom" cargo test --release`, or `cargo loom`.
 
+mod cancel;
 mod counter;
 mod explore;
 mod lock;
 mod lot;
 mod once;
 mod raw_mutex;
+mod rwlock;
 mod wait_group;

@@ -134,7 +134,7 @@ fn leaver_takes_its_mark() {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         assert_eq!(guarded.lock(Duration::ZERO), Err(Refused::Stopped(Stopped::TimedOut)));
-        assert!(!guarded.lock.someone_sleeps());
+        assert_eq!(guarded.lock.state(), 1, "held, and nobody's mark left");
     });
 }
 

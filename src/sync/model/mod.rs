@@ -3,11 +3,15 @@
 //! Only these are modelled rather than shared with the shipped build: parking a thread ([`lot`]), the clock ([`clock`]),
 //! process-wide values ([`execution`]), thread-locals and the owned-slot load of the sharded counter.
 
+#[cfg(feature = "crossbeam-channel")]
+mod alarm;
 pub(crate) mod clock;
 pub(crate) mod execution;
 pub(crate) mod lot;
 pub(crate) mod marks;
 
+#[cfg(feature = "crossbeam-channel")]
+pub(crate) use alarm::{Alarm, Due, alarm};
 pub(crate) use clock::now;
 pub(crate) use execution::{Global, panicking};
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};

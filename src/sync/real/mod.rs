@@ -1,5 +1,10 @@
 //! The shipped world: core atomics, `parking_lot_core`, the system's clock.
 
+#[cfg(feature = "crossbeam-channel")]
+mod alarm;
+
+#[cfg(feature = "crossbeam-channel")]
+pub(crate) use alarm::{Alarm, Due, alarm};
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use parking_lot_core::{
     FilterOp, ParkResult, ParkToken, SpinWait as Spin, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,

@@ -1,0 +1,230 @@
+//! crossbeam-channel's ends, with limits.
+
+use std::error::Error;
+use std::fmt;
+
+use crossbeam_channel::{
+    Receiver, RecvError, Select, SelectedOperation, SendError, Sender, TryRecvError, TrySendError,
+};
+
+use crate::wait::Timer;
+use crate::{Limit, Stopped};
+
+/// Sending that ends: `send_within` for crossbeam-channel's [`Sender`].
+///
+/// # Examples
+///
+/// ```
+/// use crossbeam_channel::bounded;
+/// use raddle::{CancelToken, SendWithin, SendWithinError, Stopped};
+///
+/// let (reminders, _nobody_reads) = bounded(0);
+/// let batch = CancelToken::new();
+/// std::thread::scope(|threads| {
+///     let sends = threads.spawn(|| reminders.send_within("call Li", &batch));
+///     batch.cancel();
+///     let undelivered = sends.join().unwrap().unwrap_err();
+///     assert_eq!(undelivered, SendWithinError::Stopped { value: "call Li", why: Stopped::Cancelled });
+/// });
+/// ```
+pub trait SendWithin<T>: sealed::Sealed {
+    /// Sends a value, waiting no longer than the limit for room or, in a channel without room, for a receiver.
+    ///
+    /// # Errors
+    /// With the value, which was not sent: [`Stopped`](SendWithinError::Stopped) if the limit came first,
+    /// [`Disconnected`](SendWithinError::Disconnected) if there is no receiver any more.
+    fn send_within<'l>(&self, value: T, limit: impl Into<Limit<'l>>) -> Result<(), SendWithinError<T>>;
+}
+
+/// Receiving that ends: `recv_within` for crossbeam-channel's [`Receiver`].
+///
+/// # Examples
+///
+/// ```
+/// use crossbeam_channel::bounded;
+/// use raddle::{RecvWithin, RecvWithinError, Stopped};
+/// use std::time::Duration;
+///
+/// let (images, queue) = bounded::<u8>(5);
+/// images.send(1)?;
+/// assert_eq!(queue.recv_within(Duration::ZERO), Ok(1));
+/// let late = queue.recv_within(Duration::from_millis(5));
+/// assert_eq!(late, Err(RecvWithinError::Stopped(Stopped::TimedOut)));
+/// drop(images);
+/// assert_eq!(queue.recv_within(Duration::ZERO), Err(RecvWithinError::Disconnected));
+/// # Ok::<(), crossbeam_channel::SendError<u8>>(())
+/// ```
+pub trait RecvWithin<T>: sealed::Sealed {
+    /// Receives a value, waiting no longer than the limit.
+    ///
+    /// # Errors
+    /// [`Stopped`](RecvWithinError::Stopped) if the limit came first, [`Disconnected`](RecvWithinError::Disconnected) if
+    /// the channel is empty and there is no sender any more.
+    fn recv_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<T, RecvWithinError>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T> Sealed for crossbeam_channel::Sender<T> {}
+    impl<T> Sealed for crossbeam_channel::Receiver<T> {}
+}
+
+/// Why a value was not sent, and the value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendWithinError<T> {
+    /// The limit came first.
+    Stopped {
+        /// What was not sent.
+        value: T,
+        /// What the limit was.
+        why: Stopped,
+    },
+    /// There is no receiver any more.
+    Disconnected(T),
+}
+
+impl<T> SendWithinError<T> {
+    /// What was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            SendWithinError::Stopped { value, .. } | SendWithinError::Disconnected(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Display for SendWithinError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendWithinError::Stopped { why, .. } => write!(f, "not sent: {why}"),
+            SendWithinError::Disconnected(_) => f.write_str("not sent: there is no receiver any more"),
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendWithinError<T> {
+    /// Without the value, which may have no `Debug`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendWithinError::Stopped { why, .. } => f.debug_struct("Stopped").field("why", why).finish_non_exhaustive(),
+            SendWithinError::Disconnected(_) => f.write_str("Disconnected(..)"),
+        }
+    }
+}
+
+// The cause is in the text already, so it is no `source` besides.
+impl<T> Error for SendWithinError<T> {}
+
+/// Why nothing was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecvWithinError {
+    /// The limit came first.
+    Stopped(Stopped),
+    /// The channel is empty, and there is no sender any more.
+    Disconnected,
+}
+
+impl fmt::Display for RecvWithinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecvWithinError::Stopped(why) => write!(f, "nothing received: {why}"),
+            RecvWithinError::Disconnected => f.write_str("nothing received: there is no sender any more"),
+        }
+    }
+}
+
+// The cause is in the text already, so it is no `source` besides.
+impl Error for RecvWithinError {}
+
+impl From<Stopped> for RecvWithinError {
+    fn from(stopped: Stopped) -> Self {
+        RecvWithinError::Stopped(stopped)
+    }
+}
+
+impl<T> SendWithin<T> for Sender<T> {
+    fn send_within<'l>(&self, value: T, limit: impl Into<Limit<'l>>) -> Result<(), SendWithinError<T>> {
+        let limit = limit.into();
+        let mut value = match try_send(self, value)? {
+            None => return Ok(()),
+            Some(value) => value,
+        };
+        match wait(&mut Timer::new(&limit), |select| select.send(self)) {
+            Ok(turn) => turn.send(self, value).map_err(|SendError(value)| SendWithinError::Disconnected(value)),
+            Err(why) => {
+                // A call that could both succeed and stop succeeds.
+                value = match try_send(self, value)? {
+                    None => return Ok(()),
+                    Some(value) => value,
+                };
+                Err(SendWithinError::Stopped { value, why })
+            }
+        }
+    }
+}
+
+/// Sends without waiting, or gives the value back.
+fn try_send<T>(sender: &Sender<T>, value: T) -> Result<Option<T>, SendWithinError<T>> {
+    match sender.try_send(value) {
+        Ok(()) => Ok(None),
+        Err(TrySendError::Full(value)) => Ok(Some(value)),
+        Err(TrySendError::Disconnected(value)) => Err(SendWithinError::Disconnected(value)),
+    }
+}
+
+impl<T> RecvWithin<T> for Receiver<T> {
+    fn recv_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<T, RecvWithinError> {
+        let limit = limit.into();
+        if let Some(value) = try_recv(self)? {
+            return Ok(value);
+        }
+        match wait(&mut Timer::new(&limit), |select| select.recv(self)) {
+            Ok(turn) => turn.recv(self).map_err(|RecvError| RecvWithinError::Disconnected),
+            // A call that could both succeed and stop succeeds.
+            Err(why) => try_recv(self)?.ok_or(RecvWithinError::Stopped(why)),
+        }
+    }
+}
+
+/// Receives without waiting, if there is something.
+fn try_recv<T>(receiver: &Receiver<T>) -> Result<Option<T>, RecvWithinError> {
+    match receiver.try_recv() {
+        Ok(value) => Ok(Some(value)),
+        Err(TryRecvError::Empty) => Ok(None),
+        Err(TryRecvError::Disconnected) => Err(RecvWithinError::Disconnected),
+    }
+}
+
+/// Waits for a channel's turn, which the caller then has to take, or until the limit has passed.
+///
+/// The thread stands in line for the operation itself. If it only waited to hear that it may succeed, a sender and a
+/// receiver of a channel without room would both listen, and neither would come.
+fn wait<'a>(
+    timer: &mut Timer<'a>,
+    operation: impl FnOnce(&mut Select<'a>) -> usize,
+) -> Result<SelectedOperation<'a>, Stopped> {
+    let mut select = Select::new();
+    let wanted = operation(&mut select);
+    let nodes = timer.nodes();
+    let mut closing = nodes.into_iter().flatten().map(|node| node.flag_channel());
+    let closing = [closing.next(), closing.next()];
+    for channel in closing.into_iter().flatten() {
+        select.recv(channel);
+    }
+    let turn = match timer.deadline() {
+        Some(deadline) => select.select_deadline(deadline).ok(),
+        None => Some(select.select()),
+    };
+    match turn {
+        Some(turn) if turn.index() == wanted => return Ok(turn),
+        // A token's channel has closed. A turn has to be taken.
+        Some(turn) => {
+            let channel = closing[turn.index() - wanted - 1].expect("a channel with this index was added");
+            let _ = turn.recv(channel);
+        }
+        None => {}
+    }
+    let cancelled = nodes.into_iter().flatten().any(|node| node.is_flagged());
+    Err(if cancelled { Stopped::Cancelled } else { Stopped::TimedOut })
+}

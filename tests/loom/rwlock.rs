@@ -1,0 +1,218 @@
+//! Models of the read-write lock.
+
+use std::time::Duration;
+
+use super::explore::{Judge, Shared, explore, spawn};
+use crate::sync::model::execution::pretend_panicking;
+use crate::{CancelToken, LockError, OrderedMutex, OrderedRwLock, Stopped, WaitGroup, lock_all};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lock() -> Shared<OrderedRwLock<u32>> {
+    Shared::new(OrderedRwLock::new(1, 0))
+}
+
+/// Judges, once all threads are done, that the lock is free and nobody's mark is left on it.
+fn free_at_last(lock: &Shared<OrderedRwLock<u32>>) -> Judge<()> {
+    let lock = lock.clone();
+    Judge::new(move |_| assert_eq!(lock.state(), 0))
+}
+
+fn write(lock: &OrderedRwLock<u32>) {
+    *lock.write().unwrap() += 1;
+}
+
+fn read(lock: &OrderedRwLock<u32>) -> u32 {
+    *lock.read().unwrap()
+}
+
+/// Fails if a reader and a writer are in the lock at once, if one does not see what the other did, or sleeps on. Two threads.
+#[test]
+fn reader_and_writer() {
+    explore(0, &["wait.woken", "rw.last-reader", "rw.readers-let-in", "rw.handed-write"], || {
+        let lock = lock();
+        spawn({
+            let lock = lock.clone();
+            move || write(&lock)
+        });
+        read(&lock);
+    });
+}
+
+/// Fails if two writers are in the lock at once, or one is left behind. Two threads, one of which writes twice so that the
+/// other can lose.
+#[test]
+fn two_writers() {
+    explore(0, &["wait.woken", "rw.writer-woken", "rw.handed-write"], || {
+        let lock = lock();
+        spawn({
+            let lock = lock.clone();
+            move || write(&lock)
+        });
+        write(&lock);
+        write(&lock);
+    });
+}
+
+/// Fails if the last of several readers does not hand the lock to the writer. Three threads.
+#[test]
+fn two_readers_and_a_writer() {
+    explore(0, &["rw.last-reader", "rw.readers-let-in"], || {
+        let lock = lock();
+        spawn({
+            let lock = lock.clone();
+            move || write(&lock)
+        });
+        spawn({
+            let lock = lock.clone();
+            move || assert!(read(&lock) <= 1)
+        });
+        assert!(read(&lock) <= 1);
+    });
+}
+
+/// Fails if a writer or a reader is left behind while others are let in. Three threads.
+#[test]
+fn two_writers_and_a_reader() {
+    explore(0, &["rw.writer-woken", "rw.readers-let-in"], || {
+        let lock = lock();
+        spawn({
+            let lock = lock.clone();
+            move || write(&lock)
+        });
+        spawn({
+            let lock = lock.clone();
+            move || assert!(read(&lock) <= 2)
+        });
+        write(&lock);
+    });
+}
+
+/// Fails if a writer that gives up keeps out the readers that it held back. The first reader lets go only when the second
+/// is done, so a reader that is kept out is a deadlock. Three threads.
+#[test]
+fn writer_gives_up() {
+    explore(0, &["rw.reopened", "node.cancel-woke"], || {
+        let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new(), WaitGroup::new()));
+        let guard = shared.0.read().unwrap();
+        spawn({
+            let shared = shared.clone();
+            move || match shared.0.write_within(&shared.1) {
+                Ok(mut value) => *value += 1, // It came late.
+                Err(why) => assert_eq!(why, LockError::Stopped(Stopped::Cancelled)),
+            }
+        });
+        std::mem::forget(shared.2.worker());
+        spawn({
+            let shared = shared.clone();
+            move || {
+                read(&shared.0);
+                shared.2.end(false);
+            }
+        });
+        shared.1.cancel();
+        shared.2.wait().unwrap();
+        drop(guard);
+    });
+}
+
+/// Fails if a writer whose time passes as the last reader leaves neither gets the lock nor leaves it free, or keeps its
+/// mark. Two threads.
+#[test]
+fn writer_times_out() {
+    explore(0, &["wait.timed-out", "rw.leave-last"], || {
+        let lock = lock();
+        let free = free_at_last(&lock);
+        let guard = lock.read().unwrap();
+        spawn({
+            let (lock, free) = (lock.clone(), free.clone());
+            move || {
+                match lock.write_within(SECOND) {
+                    Ok(mut value) => *value += 1,
+                    Err(why) => assert_eq!(why, LockError::Stopped(Stopped::TimedOut)),
+                }
+                drop(free);
+            }
+        });
+        crate::model::advance(SECOND);
+        drop(guard);
+    });
+}
+
+/// Fails if a reader that is cancelled as the writer leaves neither gets the lock nor leaves it free. Two threads.
+#[test]
+fn reader_is_cancelled() {
+    explore(0, &["node.cancel-woke", "rw.leave-last"], || {
+        let (lock, token) = (lock(), Shared::new(CancelToken::new()));
+        let free = free_at_last(&lock);
+        let guard = lock.write().unwrap();
+        spawn({
+            let (lock, token, free) = (lock.clone(), token.clone(), free.clone());
+            move || {
+                match lock.read_within(&*token) {
+                    Ok(value) => assert_eq!(*value, 0),
+                    Err(why) => assert_eq!(why, LockError::Stopped(Stopped::Cancelled)),
+                }
+                drop(free);
+            }
+        });
+        token.cancel();
+        drop(guard);
+    });
+}
+
+/// Fails if a poisoner leaves a sleeper behind, or if somebody gets a poisoned lock. Three threads.
+#[test]
+fn poison_wakes_all() {
+    explore(0, &["rw.poison-parked", "wait.woken"], || {
+        let lock = lock();
+        let guard = lock.write().unwrap();
+        spawn({
+            let lock = lock.clone();
+            move || assert_eq!(lock.read().err(), Some(LockError::Poisoned { id: lock.id() }))
+        });
+        spawn({
+            let lock = lock.clone();
+            move || assert_eq!(lock.write().err(), Some(LockError::Poisoned { id: lock.id() }))
+        });
+        pretend_panicking(|| drop(guard));
+    });
+}
+
+/// Fails if who mends a lock does not see what the poisoner did, or if two mend it. Two threads.
+#[test]
+fn mended_poison() {
+    explore(0, &[], || {
+        let lock = lock();
+        let guard = lock.write().unwrap();
+        spawn({
+            let lock = lock.clone();
+            move || {
+                lock.clear_poison_with(|value| *value += 1);
+            }
+        });
+        pretend_panicking(|| drop(guard));
+        lock.clear_poison_with(|value| *value += 1);
+    });
+}
+
+/// Fails if sets that mix mutexes with reads and writes can deadlock. Two threads that name them in opposite orders.
+#[test]
+fn mixed_sets() {
+    explore(0, &["wait.woken"], || {
+        let shared = Shared::new((OrderedMutex::new(1, 0), OrderedRwLock::new(2, 0), OrderedRwLock::new(3, 0)));
+        spawn({
+            let shared = shared.clone();
+            move || {
+                let mut set = lock_all((shared.2.as_read(), shared.1.as_write(), &shared.0)).unwrap();
+                let (third, second, first) = set.split_mut();
+                *first += 1;
+                *second += *third;
+            }
+        });
+        let mut set = lock_all((&shared.0, shared.1.as_read(), shared.2.as_write())).unwrap();
+        let (first, second, third) = set.split_mut();
+        *first += 1;
+        *third += *second;
+    });
+}
