@@ -4,6 +4,7 @@
 //! A program lists its [`Group`]s and hands them to [`run`].
 
 mod group;
+pub(crate) mod line;
 mod outcome;
 mod processors;
 mod summary;

@@ -15,11 +15,12 @@
 //! of rejected chunks means "measure again on a quiet machine".
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::line::Line;
 use super::processors;
 
 /// Runs the measured operation on worker number `.0`, `.1` times. Called once per chunk, so that the loop inside is
@@ -89,8 +90,8 @@ struct Shared {
     iters: AtomicU64,
     /// The workers and the coordinator: before a chunk, and after it.
     turn: Barrier,
-    /// Arrivals at the start line, over all chunks.
-    arrived: AtomicUsize,
+    /// The workers, behind the barrier: where a chunk starts.
+    line: Line,
     reports: Vec<Mutex<Report>>,
 }
 
@@ -116,7 +117,7 @@ impl Team {
             op,
             iters: AtomicU64::new(0),
             turn: Barrier::new(threads + 1),
-            arrived: AtomicUsize::new(0),
+            line: Line::new(threads),
             reports: (0..threads).map(|_| Mutex::new(unwritten)).collect(),
         });
         let gating = Gating::of(threads);
@@ -226,7 +227,7 @@ impl Shared {
                 return;
             }
             if core.is_some() {
-                self.line_up();
+                self.line.wait();
             }
             let before = processors::switched_out();
             let start = Instant::now();
@@ -238,23 +239,6 @@ impl Shared {
             let switched_out = processors::switched_out() != before;
             *self.reports[me].lock().expect("no worker panicked") = Report { start, end, switched_out };
             self.turn.wait();
-        }
-    }
-
-    /// Spins until every worker is here. The barrier before it wakes them one after the other, tens of microseconds
-    /// apart; from this line they start within one.
-    fn line_up(&self) {
-        let workers = self.reports.len();
-        let ticket = self.arrived.fetch_add(1, Ordering::Relaxed);
-        let all = (ticket / workers + 1) * workers;
-        let mut spins = 0_u32;
-        while self.arrived.load(Ordering::Relaxed) < all {
-            std::hint::spin_loop();
-            spins += 1;
-            if spins.is_multiple_of(10_000) {
-                // Perhaps whoever is to wake the missing worker wants this core.
-                thread::yield_now();
-            }
         }
     }
 }
