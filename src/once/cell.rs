@@ -335,7 +335,10 @@ fn unlimited<T>(result: Result<T, InitError>) -> T {
 impl<T> Drop for OnceCell<T> {
     #[inline]
     fn drop(&mut self) {
-        cleanup(|| drop(self.take()));
+        // Else there is nothing to drop, and no need to look whether it is there.
+        if std::mem::needs_drop::<T>() {
+            cleanup(|| drop(self.take()));
+        }
     }
 }
 

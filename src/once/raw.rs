@@ -258,6 +258,11 @@ impl<'a> Waiter for Candidate<'a> {
         }
     }
 
+    fn may_spin(&self) -> bool {
+        // Not past threads that sleep already: then it takes long.
+        self.met & PARKED == 0
+    }
+
     fn announce(&mut self) -> bool {
         self.once.announce(self.met)
     }
@@ -293,6 +298,11 @@ impl Waiter for Watcher<'_> {
     fn attempt(&mut self) -> Option<()> {
         self.met = self.once.look();
         (self.met == READY).then_some(())
+    }
+
+    fn may_spin(&self) -> bool {
+        // Not past threads that sleep already: then it takes long.
+        self.met & PARKED == 0
     }
 
     fn announce(&mut self) -> bool {
