@@ -75,7 +75,7 @@ impl RawMutex {
     #[inline]
     fn try_fast(&self) -> Result<(), u8> {
         // Acquire: pairs with the Release in `unlock`, `unlock_slow` and `poison`, after `clear_poison`.
-        self.0.compare_exchange_weak(0, LOCKED, ord!("raw.lock-fast", Acquire), Relaxed).map(drop)
+        self.0.compare_exchange(0, LOCKED, ord!("raw.lock-fast", Acquire), Relaxed).map(drop)
     }
 
     /// Takes the lock, waiting as long as the timer lets.

@@ -100,7 +100,7 @@ impl RawRwLock {
     #[inline]
     fn try_read_fast(&self) -> Result<(), u64> {
         // Acquire: pairs with the Release of the writer that let go last, and of a poisoner.
-        self.0.compare_exchange_weak(0, READER, ord!("rw.read-fast", Acquire), Relaxed).map(drop)
+        self.0.compare_exchange(0, READER, ord!("rw.read-fast", Acquire), Relaxed).map(drop)
     }
 
     /// Joins the readers, or says in which state it may not.
@@ -110,7 +110,7 @@ impl RawRwLock {
                 return if state & POISONED != 0 { Ok(Err(Refused::Poisoned)) } else { Err(state) };
             }
             // Acquire: pairs as in `try_read_fast`.
-            match self.0.compare_exchange_weak(state, state + READER, ord!("rw.read-slow", Acquire), Relaxed) {
+            match self.0.compare_exchange(state, state + READER, ord!("rw.read-slow", Acquire), Relaxed) {
                 Ok(_) => return Ok(Ok(())),
                 Err(now) => state = now,
             }
@@ -147,7 +147,7 @@ impl RawRwLock {
     #[inline]
     fn try_fast(&self) -> Result<(), u64> {
         // Acquire: pairs with the Release of the holders before.
-        self.0.compare_exchange_weak(0, WRITER, ord!("rw.write-fast", Acquire), Relaxed).map(drop)
+        self.0.compare_exchange(0, WRITER, ord!("rw.write-fast", Acquire), Relaxed).map(drop)
     }
 
     /// Takes the lock, waiting as long as the timer lets.

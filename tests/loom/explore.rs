@@ -35,7 +35,7 @@ fn run(preemptions: Option<usize>, executions: usize, reaches: &[&str], model: i
         assert!(std::env::var_os(name).is_none(), "{name} is set: the search would be bounded silently");
     }
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions.or(std::env::var("RB").ok().map(|b| b.parse().unwrap()));
+    builder.preemption_bound = preemptions;
     builder.max_permutations = None;
     builder.max_duration = None;
     builder.max_branches = 100_000;

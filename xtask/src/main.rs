@@ -9,7 +9,8 @@ usage: cargo xtask COMMAND
 
   test       format, clippy, unit, property, example and doc tests, and all models
   models     the models alone, on loom as published
-  mutants    weaken each named ordering and leave out each named step, and see that a model fails";
+  mutants [PREFIX]
+             weaken each named ordering and leave out each named step, and see that a model fails";
 
 mod mutants;
 
@@ -53,7 +54,8 @@ fn main() -> ExitCode {
     let done = match (command.as_deref(), args.next()) {
         (Some("test"), None) => run(TEST),
         (Some("models"), None) => run(&[MODELS]),
-        (Some("mutants"), None) => mutants::run(),
+        (Some("mutants"), None) => mutants::run(""),
+        (Some("mutants"), Some(prefix)) => mutants::run(&prefix),
         (Some("--help" | "-h"), None) => {
             println!("{USAGE}");
             true
