@@ -3,13 +3,16 @@
 //! | to | take |
 //! | --- | --- |
 //! | guard values, several of them at once, in any order, without deadlock | [`OrderedMutex`] and [`lock_all`] |
+//! | let many read or one write, in the same order as the other locks | [`OrderedRwLock`] |
 //! | make a value once, with a limit, or with an initialiser that may fail | [`OnceCell`]; [`Lazy`] |
 //! | wait until a number of workers are done, and learn of their panics | [`WaitGroup`] |
 //! | count exactly, or up to a bound | [`Counter`] |
 //! | count from many threads at the price of a plain increment | [`ShardedCounter`] |
-//! | bound any of these waits | [`Limit`] |
+//! | bound any of these waits by time | [`Limit`] |
+//! | end any of these waits from another thread | [`CancelToken`] |
 //!
-//! Waiting comes as `op()`, which waits as long as it takes, and as `op_within(limit)`. What can go wrong is an
+//! Waiting comes as `op()`, which waits as long as it takes, and as `op_within(limit)`, where the limit is a duration, an
+//! instant, a cancel token, or whichever of these comes first. What can go wrong is an
 //! error value: a lock out of order, a set with a lock twice, a poisoned lock, a limit that passed, a worker that
 //! panicked, an initialiser that waits for itself.
 //!
@@ -45,8 +48,13 @@
 //! Every lock has a [`LockId`], and a thread may only *wait* for a lock whose id is above all that it holds: `lock_all` sorts
 //! its set, and a nested call that would have to wait below is refused at once, whether or not the lock is free. So
 //! along any chain of threads, each waiting for a lock that the next one holds, the ids rise strictly: the holder of a lock, if
-//! it waits at all, waits above everything it holds. A chain that rises cannot close. The `try_` forms never wait, so
-//! they are free of the order, and what they take counts for later waits.
+//! it waits at all, waits above everything it holds. A chain that rises cannot close.
+//!
+//! A reader of an [`OrderedRwLock`] may also wait for a writer that waits itself, for the same lock. Along such an
+//! edge the id stays and the arrival in the queue is earlier. So along any chain the pair of id and arrival moves one way,
+//! and none closes.
+//!
+//! The `try_` forms never wait, so they are free of the order, and what they take counts for later waits.
 //!
 //! The proof is about ordered locks. A thread that holds one while it waits for a cell, a group or a channel must know
 //! that the other side does not need that lock. The recipe: let go first, or wait with a limit.
@@ -55,6 +63,10 @@
 //! Built with `--cfg loom` and the feature `loom`, the same types run under [loom](https://docs.rs/loom), so a dependent
 //! crate's own loom tests go straight through them. Constructors are not `const` there, and `raddle::model::advance` moves
 //! the clock that limits are measured by.
+//!
+//! # Features
+//! * `crossbeam-channel`: sending and receiving within a limit, and a token's channel for `select!`.
+//! * `loom`: see above; no effect without `--cfg loom`.
 //!
 //! # Platforms
 //! Everywhere that `std` has threads and 64-bit atomics.
@@ -82,6 +94,11 @@ pub use lock::{
 pub use once::{InitError, Lazy, OnceCell};
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
+
+/// The examples of the README are tested along with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(all(loom, test))]
 #[path = "../tests/loom/mod.rs"]

@@ -52,8 +52,7 @@ impl<'a> Limit<'a> {
     /// Whichever of the two comes first.
     ///
     /// # Panics
-    /// If the two have more than two different tokens between them. A token that is cancelled with either of two others
-    /// is a child of one that [waits](crate::CancelToken::wait) for the other.
+    /// If the two have more than two different tokens between them.
     ///
     /// # Examples
     ///

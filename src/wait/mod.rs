@@ -1,5 +1,5 @@
 //! Waiting: how long ([`limit`], and [`timer`] in one call), under which cancel tokens (their [`node`]s, and the
-//! [`sleeper`]s there), how ([`block`], the one loop in which a thread sleeps), and the raw locks.
+//! [`sleeper`]s there), how ([`block`](mod@block), the one loop in which a thread sleeps), and the raw locks.
 
 mod block;
 #[cfg(feature = "crossbeam-channel")]

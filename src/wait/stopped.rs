@@ -8,9 +8,9 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// The call's [`Limit`] has passed.
+    /// The time of the call's [`Limit`](crate::Limit) has passed, be it a duration, an instant or a token's deadline.
     TimedOut,
-    /// The call was cancelled.
+    /// A [`CancelToken`](crate::CancelToken) of the call's limit was cancelled.
     Cancelled,
 }
 
