@@ -183,6 +183,8 @@ fn release(branch: NonNull<Branch>) -> Option<Handle> {
     let mut this = unsafe { Box::from_raw(branch.as_ptr()) };
     // Taken out first: should the drop of the cause panic, the parent is still let go of.
     let parent = this.parent.take();
+    let cause = this.cause.get_mut().take();
     drop(this);
+    drop(cause);
     parent
 }

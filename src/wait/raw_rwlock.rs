@@ -133,8 +133,8 @@ impl RawRwLock {
         // The lock is taken for those who sleep. Whoever takes it first, or comes as a reader, looks after them as well.
         while state != 0 && state & !(READERS | WRITERS) == 0 && step!("rw.last-reader-wakes") {
             covered!("rw.last-reader");
-            // Acquire: pairs with the Release of the other readers, for the sake of whoever the lock is handed to.
-            match self.0.compare_exchange(state, state | WRITER, ord!("rw.last-reader", Acquire), Relaxed) {
+            // Relaxed: whoever the lock is handed to reads the Releases of all readers through this read-modify-write.
+            match self.0.compare_exchange(state, state | WRITER, Relaxed, Relaxed) {
                 Ok(_) => return self.hand_on(state | WRITER, Turn::Writers),
                 Err(now) => state = now,
             }
@@ -341,8 +341,8 @@ impl RawRwLock {
                 return;
             }
             // As a reader among them, so that no writer can come in between.
-            // Acquire: as for any reader.
-            match self.0.compare_exchange(state, state + READER, ord!("rw.writer-left", Acquire), Relaxed) {
+            // Relaxed: it reads nothing, and is a read-modify-write.
+            match self.0.compare_exchange(state, state + READER, Relaxed, Relaxed) {
                 Ok(_) => break,
                 Err(now) => state = now,
             }

@@ -305,6 +305,20 @@ fn born_while_cancelled() {
     });
 }
 
+/// Fails if a token ends before all that was done through its handles: here, reading its cause. Two threads.
+#[test]
+fn last_handle() {
+    explore(3, &["tree.end"], || {
+        let token = CancelToken::new();
+        token.cancel_with("why");
+        spawn({
+            let token = token.clone();
+            move || assert_eq!(token.cause().unwrap().to_string(), "why")
+        });
+        drop(token);
+    });
+}
+
 /// Fails if a canceller uses a child that has ended, or if a cause or a branch is not dropped. Two threads.
 #[test]
 fn dropped_while_cancelled() {

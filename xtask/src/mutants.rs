@@ -11,11 +11,16 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Mutants that no model kills, and why that is in order.
-const ALLOWED: &[(&str, &str)] = &[(
-    "raw.handed=Relaxed",
-    "published loom lets a wake-up hand over all that the waker did, so what follows a wake needs no Acquire there. \
-     Parking in general promises no such thing; the load is on the slow path only.",
-)];
+const ALLOWED: &[(&str, &str)] = &[
+    ("raw.handed=Relaxed", WAKE),
+    ("rw.hand-over=Relaxed", WAKE),
+    ("rw.handed-read=Relaxed", WAKE),
+    ("rw.handed-write=Relaxed", WAKE),
+    ("rw.readers-let-in=Relaxed", WAKE),
+];
+
+const WAKE: &str = "published loom lets a wake-up hand over all that the waker did, so nothing else has to between the two. \
+    Parking in general promises no such thing; both are on the slow path only.";
 
 /// A mutant that takes this long without a verdict has changed the search beyond what the models explore; it is reported.
 const LIMIT: Duration = Duration::from_secs(200);
@@ -46,11 +51,10 @@ pub(super) fn run(prefix: &str) -> bool {
         }
     });
     let survivors = survivors.into_inner().unwrap();
-    let allowed = |mutant: &str| ALLOWED.iter().find(|(name, _)| *name == mutant);
     let mut failed = false;
     for mutant in &survivors {
         match allowed(mutant) {
-            Some((_, reason)) => println!("{mutant} survives: {reason}"),
+            Some(reason) => println!("{mutant} survives: {reason}"),
             None => {
                 println!("{mutant} SURVIVES, and no reason is given");
                 failed = true;
@@ -65,6 +69,11 @@ pub(super) fn run(prefix: &str) -> bool {
     }
     println!("{} mutants, {} killed, {} survive", mutants.len(), mutants.len() - survivors.len(), survivors.len());
     !failed
+}
+
+/// Why a mutant may survive, if it may.
+fn allowed(mutant: &str) -> Option<&'static str> {
+    ALLOWED.iter().find(|(name, _)| *name == mutant).map(|(_, reason)| *reason)
 }
 
 enum Verdict {
@@ -119,6 +128,8 @@ fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
         _ => "models::raw_mutex::",
     };
     let (near, far): (Vec<_>, Vec<_>) = models.iter().partition(|name| name.starts_with(home));
+    // One that is allowed to survive is shown to the models of its own primitive only: the others take minutes.
+    let far = if allowed(mutant).is_some() { Vec::new() } else { far };
     for name in near.into_iter().chain(far) {
         let child = model(binary, name).env("RADDLE_MUTANT", mutant).spawn();
         let mut child = child.expect("the model binary starts");
