@@ -22,17 +22,17 @@ fn id(number: u64) -> LockId {
 }
 
 /// A panic that does not print.
-fn panic_quietly() -> ! {
+pub(crate) fn panic_quietly() -> ! {
     resume_unwind(Box::new("expected"))
 }
 
-fn panics(f: impl FnOnce()) {
+pub(crate) fn panics(f: impl FnOnce()) {
     assert_eq!(catch_unwind(AssertUnwindSafe(f)).unwrap_err().downcast_ref(), Some(&"expected"));
 }
 
 /// The calling thread holds nothing: it may wait for the first of all locks.
 #[track_caller]
-fn holds_nothing() {
+pub(crate) fn holds_nothing() {
     let first = OrderedMutex::new(0, ());
     assert_eq!(first.lock().err(), None);
 }
@@ -47,22 +47,26 @@ fn free<T: ?Sized + Send>(locks: &[&OrderedMutex<T>]) {
     assert_eq!(ends, vec![None; locks.len()]);
 }
 
-/// Calls `f` while another thread holds the lock.
-fn while_taken<T: Send, R>(lock: &OrderedMutex<T>, f: impl FnOnce() -> R) -> R {
+/// Calls `f` while another thread holds what `take` gives.
+pub(crate) fn while_held<G, R>(take: impl FnOnce() -> G + Send, f: impl FnOnce() -> R) -> R {
     let (taken, wait_taken) = mpsc::channel();
     let (release, wait_release) = mpsc::channel::<()>();
     thread::scope(|threads| {
         threads.spawn(move || {
-            let guard = lock.lock().unwrap();
+            let _guard = take();
             taken.send(()).unwrap();
             // Ends when the other end is dropped, by a panic too.
             let _ = wait_release.recv();
-            drop(guard);
         });
         wait_taken.recv().unwrap();
         let _release = release;
         f()
     })
+}
+
+/// Calls `f` while another thread holds the lock.
+fn while_taken<T: Send, R>(lock: &OrderedMutex<T>, f: impl FnOnce() -> R) -> R {
+    while_held(|| lock.lock().unwrap(), f)
 }
 
 fn poison<T>(lock: &OrderedMutex<T>) {

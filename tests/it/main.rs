@@ -1,6 +1,7 @@
 //! The integration tests, on real threads and the shipped code.
 #![cfg(not(all(loom, feature = "loom")))]
 
+mod asleep;
 mod counter;
 mod hostile;
 mod lock;

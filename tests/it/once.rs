@@ -320,7 +320,7 @@ ordinary_code!(as_in_std: { use std::sync::{LazyLock as Lazy, OnceLock as OnceCe
 ordinary_code!(as_here: { use raddle::{Lazy, OnceCell}; } beyond_std);
 
 /// A file and a line.
-type Place = (String, u32);
+pub(crate) type Place = (String, u32);
 
 thread_local! {
     /// Whether the hook notes where the thread's next panic is, and prints nothing.
@@ -330,7 +330,7 @@ thread_local! {
 
 /// Where in the sources `f` panics, and what it says.
 #[track_caller]
-fn place_of_panic<R>(f: impl FnOnce() -> R) -> (Place, String) {
+pub(crate) fn place_of_panic<R>(f: impl FnOnce() -> R) -> (Place, String) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();
@@ -347,7 +347,7 @@ fn place_of_panic<R>(f: impl FnOnce() -> R) -> (Place, String) {
 }
 
 #[track_caller]
-fn here() -> Place {
+pub(crate) fn here() -> Place {
     let location = Location::caller();
     (location.file().to_owned(), location.line())
 }

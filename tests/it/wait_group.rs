@@ -16,7 +16,7 @@ const TIMED_OUT: Result<(), WaitError> = Err(WaitError::Stopped(Stopped::TimedOu
 const NOW: Duration = Duration::ZERO;
 
 /// A panic that does not print, and that drops what `f` holds.
-fn panics_with<T>(held: T) {
+pub(crate) fn panics_with<T>(held: T) {
     let end = catch_unwind(AssertUnwindSafe(|| {
         let _held = held;
         resume_unwind(Box::new("expected"));
