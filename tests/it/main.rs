@@ -2,6 +2,7 @@
 #![cfg(not(all(loom, feature = "loom")))]
 
 mod asleep;
+mod blocking;
 mod counter;
 mod hostile;
 mod lock;
