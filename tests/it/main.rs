@@ -3,6 +3,7 @@
 
 mod asleep;
 mod blocking;
+mod cancel;
 mod counter;
 mod hostile;
 mod lock;
