@@ -9,6 +9,7 @@ mod hostile;
 mod lock;
 mod once;
 mod properties;
+mod rwlock;
 mod stress;
 #[cfg(not(miri))]
 mod transfer;
