@@ -1,5 +1,6 @@
 //! Random programs, run on the real types and on plain models of them that say what each step must give.
 
+mod cancel;
 mod counters;
 mod groups;
 mod locks;
