@@ -13,5 +13,6 @@ mod rwlock;
 mod stress;
 #[cfg(not(miri))]
 mod transfer;
+mod trees;
 mod types;
 mod wait_group;

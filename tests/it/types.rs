@@ -272,7 +272,7 @@ pub(crate) fn heap_taken(f: impl FnOnce()) -> usize {
 }
 
 /// How many bytes of heap `f` takes on this thread and does not give back there.
-fn heap_kept(f: impl FnOnce()) -> usize {
+pub(crate) fn heap_kept(f: impl FnOnce()) -> usize {
     let before = GIVEN.with(Cell::get);
     let taken = heap_taken(f);
     taken - (GIVEN.with(Cell::get) - before)
