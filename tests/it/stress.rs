@@ -6,6 +6,8 @@
 //! RADDLE_STRESS_SECONDS=600 cargo test --release --test it -- --ignored stress
 //! ```
 
+mod cancel;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::env;
