@@ -6,12 +6,14 @@ use std::cell::{Cell, UnsafeCell};
 use std::marker::{PhantomData, PhantomPinned};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockWriteGuard};
 use std::thread;
+use std::time::Duration;
 
 use raddle::{
-    Counter, InitError, Lazy, Limit, LockError, LockId, Locked, OnceCell, OrderedMutex, OrderedMutexGuard, OwnedWorker,
-    ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, lock_all, try_lock_all,
+    CancelOnDrop, CancelToken, Counter, InitError, Lazy, Limit, LockError, LockId, Locked, OnceCell, OrderedMutex,
+    OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedWorker, ReadRequest, ShardedCounter,
+    Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteRequest, lock_all, try_lock_all,
 };
 
 /// Whether a type has a trait, as a constant. An inherent constant goes before that of a trait, and exists only where
@@ -115,19 +117,64 @@ fn traits_of_locks() {
 }
 
 #[test]
-fn traits_of_guards_are_those_of_the_std_mutex() {
-    macro_rules! guards {
-        ($($of:ty),+) => {
-            $(assert_eq!(traits!(OrderedMutexGuard<'static, $of>), traits!(MutexGuard<'static, $of>));)+
+fn traits_of_read_write_locks() {
+    exactly! {
+        OrderedRwLock<i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        OrderedRwLock<Cell<i32>> = "Send UnwindSafe RefUnwindSafe Unpin";
+        OrderedRwLock<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedRwLock<Bound> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedReadGuard<'static, i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        OrderedWriteGuard<'static, i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        OrderedWriteGuard<'static, Bound> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        ReadRequest<'static, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        WriteRequest<'static, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        WriteRequest<'static, dyn Send> = "UnwindSafe RefUnwindSafe Unpin Copy";
+    }
+    // What may not be shared is neither shared nor sent by those who read.
+    macro_rules! stays {
+        ($($t:ty),+) => {
+            $(assert!(!has!($t: Send) && !has!($t: Sync), "{}", stringify!($t));)+
         };
     }
-    guards!(i32, Cell<i32>, Rc<i32>, Bound, Fragile, PhantomPinned, *const i32, [i32], dyn Send, dyn Sync);
+    type Celled = ReadRequest<'static, Cell<i32>>;
+    stays!(
+        OrderedReadGuard<'static, Cell<i32>>,
+        Celled,
+        Locked<(Celled, Celled)>,
+        Locked<[Celled; 2]>,
+        Locked<Vec<Celled>>
+    );
+    alike!(OrderedRwLock, RwLock: i32, Cell<i32>, Rc<i32>, Bound, Fragile, PhantomPinned, *const i32, [i32], dyn Send);
+}
+
+#[test]
+fn traits_of_guards_are_those_of_the_std_locks() {
+    macro_rules! guards {
+        ($ours:ident, $theirs:ident: $($of:ty),+) => {
+            $(assert_eq!(
+                traits!($ours<'static, $of>), traits!($theirs<'static, $of>), "{}<{}>", stringify!($ours), stringify!($of)
+            );)+
+        };
+    }
+    macro_rules! of_all {
+        ($($ours:ident, $theirs:ident;)+) => {
+            $(guards!(
+                $ours, $theirs: i32, Cell<i32>, Rc<i32>, Bound, Fragile, PhantomPinned, *const i32, [i32], dyn Send, dyn Sync
+            );)+
+        };
+    }
+    of_all! {
+        OrderedMutexGuard, MutexGuard;
+        OrderedWriteGuard, RwLockWriteGuard;
+    }
 }
 
 #[test]
 fn traits_of_locked_sets() {
     type Plain = &'static OrderedMutex<i32>;
     type Celled = &'static OrderedMutex<Cell<i32>>;
+    type Read = ReadRequest<'static, i32>;
+    type Write = WriteRequest<'static, i32>;
     exactly! {
         Locked<(Plain,)> = "Sync UnwindSafe RefUnwindSafe Unpin";
         Locked<(Plain, Plain)> = "Sync UnwindSafe RefUnwindSafe Unpin";
@@ -141,6 +188,9 @@ fn traits_of_locked_sets() {
         Locked<Vec<Plain>> = "Sync UnwindSafe RefUnwindSafe Unpin";
         Locked<Vec<Celled>> = "UnwindSafe RefUnwindSafe Unpin";
         Locked<Vec<&'static OrderedMutex<Rc<i32>>>> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<(Read, Plain, Write)> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        Locked<(Read, Celled)> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<[Write; 3]> = "Sync UnwindSafe RefUnwindSafe Unpin";
     }
 }
 
@@ -170,6 +220,14 @@ fn traits_of_cells() {
 }
 
 #[test]
+fn traits_of_tokens() {
+    exactly! {
+        CancelToken = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        CancelOnDrop = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+    }
+}
+
+#[test]
 fn traits_of_groups_and_counters() {
     exactly! {
         WaitGroup = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -185,16 +243,23 @@ fn sizes() {
     // The id, the byte, and what alignment makes of it.
     assert!(size_of::<OrderedMutex<u64>>() - size_of::<u64>() <= 24);
     assert!(size_of::<OrderedMutex<u8>>() - size_of::<u8>() <= 24);
+    // The word instead of the byte, at no cost.
+    assert!(size_of::<OrderedRwLock<u64>>() - size_of::<u64>() <= 24);
     assert_eq!(size_of::<OnceCell<u8>>(), 2);
     assert_eq!(size_of::<OnceCell<u64>>(), 16);
     assert!(size_of::<WaitGroup>() <= 8);
     assert_eq!(size_of::<Counter>(), 8);
     assert_eq!(size_of::<LockId>(), 16);
+    assert_eq!([size_of::<CancelToken>(), size_of::<Option<CancelToken>>(), size_of::<CancelOnDrop>()], [8; 3]);
+    // What waits passes it on by value: a time, an instant, two tokens.
+    assert!(size_of::<Limit<'_>>() <= 48);
 }
 
 static LOCK: OrderedMutex<u32> = OrderedMutex::new(1, 1);
 static LOCK_IN_CLASS: OrderedMutex<u32> = OrderedMutex::with_id(ID, 2);
 const ID: LockId = LockId::in_class(1, 1);
+static SHARED: OrderedRwLock<u32> = OrderedRwLock::new(2, 3);
+static SHARED_IN_CLASS: OrderedRwLock<u32> = OrderedRwLock::with_id(LockId::in_class(2, 1), 4);
 static EMPTY: OnceCell<String> = OnceCell::new();
 static FULL: OnceCell<u32> = OnceCell::with_value(3);
 static LAZY: Lazy<Vec<u32>> = Lazy::new(|| vec![4]);
@@ -214,6 +279,10 @@ fn statics() {
                 *two += 1;
                 *one += 1;
                 drop(both);
+                let mut both = lock_all((SHARED_IN_CLASS.as_write(), SHARED.as_read())).unwrap();
+                let (four, three) = both.split_mut();
+                *four += *three;
+                drop(both);
                 assert_eq!(EMPTY.get_or_init(|| String::from("made")), "made");
                 assert_eq!(FULL.get(), Some(&3));
                 assert_eq!(LAZY[0], 4);
@@ -226,6 +295,7 @@ fn statics() {
         // Not joined yet.
         assert_eq!(try_lock_all((&LOCK, &LOCK_IN_CLASS)).unwrap().split(), (&4, &5));
         assert_eq!((COUNTER.get(), SHARDED.sum()), (8, 3));
+        assert_eq!(*SHARED_IN_CLASS.read().unwrap(), 13);
     });
 }
 
@@ -323,6 +393,9 @@ fn what_is_made_takes_no_heap_until_it_is_used() {
     let taken = heap_taken(|| {
         let lock = OrderedMutex::new(1, 1);
         drop(lock.lock().unwrap());
+        let lock = OrderedRwLock::new(1, 1);
+        drop(lock.read().unwrap());
+        drop(lock.write().unwrap());
         let cell = OnceCell::new();
         cell.set(1).unwrap();
         let group = WaitGroup::new();
@@ -365,4 +438,30 @@ fn what_takes_heap_gives_it_back() {
     });
     assert_ne!(taken, 0);
     assert_eq!(kept, 0, "of {taken}");
+}
+
+/// A call under a token keeps what it needs on its own stack.
+#[test]
+fn tokens_take_heap_once() {
+    let mut taken = 0;
+    let kept = heap_kept(|| {
+        let token = CancelToken::new();
+        taken = heap_taken(|| drop(token.child_within(Duration::MAX)));
+        let child = token.child();
+        let lock = OrderedMutex::new(1, ());
+        let _guard = lock.try_lock().unwrap();
+        // The parking lot makes its own record of a thread when that sleeps for the first time.
+        assert_eq!(token.wait(Duration::ZERO), Err(Stopped::TimedOut));
+        let while_used = heap_taken(|| {
+            drop((child.clone(), child.cancel_on_drop().disarm()));
+            assert!(child.check().is_ok() && child.cause().is_none());
+            assert_eq!(child.wait(Limit::from(Duration::ZERO).or(&token)), Err(Stopped::TimedOut));
+            assert!(WaitGroup::new().wait_within(&child).is_ok());
+            token.cancel();
+            assert!(child.is_cancelled());
+        });
+        assert_eq!(while_used, 0);
+    });
+    assert!(0 < taken && taken <= 128, "{taken}");
+    assert_eq!(kept, 0);
 }
