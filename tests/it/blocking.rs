@@ -2,6 +2,8 @@
 //!
 //! [`table`] has the calls, [`ways`] how they are stopped, and [`sources`] sees that no call is left out.
 
+#[cfg(feature = "crossbeam-channel")]
+mod channels;
 mod sources;
 mod table;
 mod ways;

@@ -4,6 +4,8 @@
 mod asleep;
 mod blocking;
 mod cancel;
+#[cfg(feature = "crossbeam-channel")]
+mod channel;
 mod counter;
 mod hostile;
 mod lock;

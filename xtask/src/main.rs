@@ -30,7 +30,7 @@ const TEST: &[Step] = &[
         args: &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
         env: &[],
     },
-    Step { name: "tests", args: &["test", "--workspace"], env: &[] },
+    Step { name: "tests", args: &["test", "--workspace", "--all-features"], env: &[] },
     Step {
         name: "docs",
         args: &["doc", "--no-deps", "--all-features", "--document-private-items"],

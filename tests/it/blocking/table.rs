@@ -42,7 +42,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn new<P: Sync + 'static>(name: &'static str, new: impl Fn() -> P + 'static, calls: Calls<P>) -> Self {
+    pub(super) fn new<P: Sync + 'static>(name: &'static str, new: impl Fn() -> P + 'static, calls: Calls<P>) -> Self {
         let stage = move || Box::new((new(), calls)) as Box<dyn Stage>;
         Row { name, by_token: false, stage: Box::new(stage) }
     }
@@ -53,11 +53,11 @@ impl Row {
 }
 
 /// As in [`Stage`].
-struct Calls<P> {
-    closed: fn(&P, &mut dyn FnMut()),
-    call: fn(&P, Stop<'_>) -> Result<(), Stopped>,
-    unlimited: fn(&P),
-    intact: fn(&P),
+pub(super) struct Calls<P> {
+    pub(super) closed: fn(&P, &mut dyn FnMut()),
+    pub(super) call: fn(&P, Stop<'_>) -> Result<(), Stopped>,
+    pub(super) unlimited: fn(&P),
+    pub(super) intact: fn(&P),
 }
 
 impl<P> Clone for Calls<P> {
@@ -92,6 +92,8 @@ pub(super) fn table() -> Vec<Row> {
     rows.extend(sets());
     rows.extend(cells());
     rows.extend(tokens());
+    #[cfg(feature = "crossbeam-channel")]
+    rows.extend(super::channels::rows());
     rows.push(Row::new(
         "wait_group/group.rs::wait_within",
         WaitGroup::new,

@@ -1,0 +1,187 @@
+//! Limits on channels, and a token's own channel.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError, bounded, select, unbounded};
+use raddle::{CancelToken, Limit, RecvWithin, RecvWithinError, SendWithin, SendWithinError, Stopped};
+
+use crate::stress::watched;
+
+const LONG: Duration = Duration::from_secs(100_000);
+
+fn is_open<T>(channel: &Receiver<T>) -> bool {
+    matches!(channel.try_recv(), Err(TryRecvError::Empty))
+}
+
+/// Fails if two that both have a limit wait for each other without meeting.
+#[test]
+fn both_ends_of_a_channel_without_room_have_limits() {
+    watched(|roll| {
+        for limit in [Limit::NEVER, Limit::from(LONG), Limit::from(&CancelToken::new())] {
+            let (sender, receiver) = bounded(0);
+            thread::scope(|threads| {
+                roll.spawn(threads, "sender", move || {
+                    (0..100).for_each(|value| sender.send_within(value, limit).unwrap());
+                });
+                (0..100).for_each(|value| assert_eq!(receiver.recv_within(limit), Ok(value)));
+                assert_eq!(receiver.recv_within(limit), Err(RecvWithinError::Disconnected));
+            });
+        }
+    });
+}
+
+/// Fails if a value gets lost, or is given back and sent as well, when senders are cancelled while a receiver takes.
+#[test]
+fn every_value_is_received_or_given_back() {
+    watched(|roll| {
+        for round in 0..50 {
+            let (sender, receiver) = bounded(round % 3);
+            let token = CancelToken::new();
+            let (sent, mut received) = thread::scope(|threads| {
+                let senders: Vec<_> = (0..4)
+                    .map(|first| {
+                        let (sender, token) = (sender.clone(), &token);
+                        roll.spawn(threads, "sender", move || {
+                            let values = (0..50).map(|at| 50 * first + at);
+                            let refused = |value: &u32| match sender.send_within(*value, token) {
+                                Ok(()) => true,
+                                Err(error) => {
+                                    assert_eq!(
+                                        error,
+                                        SendWithinError::Stopped { value: *value, why: Stopped::Cancelled }
+                                    );
+                                    false
+                                }
+                            };
+                            values.filter(refused).collect::<Vec<u32>>()
+                        })
+                    })
+                    .collect();
+                drop(sender);
+                let taken = roll.spawn(threads, "receiver", || receiver.iter().take(20 + round).collect::<Vec<_>>());
+                let mut received = taken.join().unwrap();
+                token.cancel();
+                let sent: Vec<_> = senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect();
+                received.extend(receiver.try_iter());
+                (sent, received)
+            });
+            let mut sent = sent;
+            sent.sort_unstable();
+            received.sort_unstable();
+            assert_eq!(sent, received, "round {round}");
+        }
+    });
+}
+
+/// Fails if an end that is gone is not told from a limit, or the value is not given back.
+#[test]
+fn who_is_gone_is_told_apart() {
+    let (sender, receiver) = bounded(0);
+    let cancelled = CancelToken::new();
+    cancelled.cancel();
+    drop(receiver);
+    assert_eq!(sender.send_within("value", &cancelled), Err(SendWithinError::Disconnected("value")));
+    assert_eq!(sender.send_within("value", Limit::NEVER).unwrap_err().into_inner(), "value");
+    let (sender, receiver) = unbounded();
+    sender.send(1).unwrap();
+    drop(sender);
+    assert_eq!(receiver.recv_within(&cancelled), Ok(1));
+    assert_eq!(receiver.recv_within(&cancelled), Err(RecvWithinError::Disconnected));
+}
+
+/// Fails if an end that goes while the other sleeps is not noticed.
+#[test]
+fn who_goes_meanwhile_is_noticed() {
+    watched(|roll| {
+        for limit in [Limit::NEVER, Limit::from(&CancelToken::new())] {
+            let (sender, receiver) = bounded::<u32>(0);
+            thread::scope(|threads| {
+                roll.spawn(threads, "sender", move || {
+                    assert_eq!(sender.send_within(1, limit), Err(SendWithinError::Disconnected(1)));
+                });
+                roll.spawn(threads, "receiver", move || drop(receiver));
+            });
+            let (sender, receiver) = bounded::<u32>(0);
+            thread::scope(|threads| {
+                roll.spawn(threads, "receiver", move || {
+                    assert_eq!(receiver.recv_within(limit), Err(RecvWithinError::Disconnected));
+                });
+                roll.spawn(threads, "sender", move || drop(sender));
+            });
+        }
+    });
+}
+
+/// Fails if a token's channel closes too early, or not with the token, an ancestor, or a token that is cancelled already.
+#[test]
+fn a_tokens_channel_closes_when_it_is_cancelled() {
+    let parent = CancelToken::new();
+    let (child, sibling) = (parent.child_within(LONG), CancelToken::new());
+    let (done, others) = (child.done().clone(), sibling.done());
+    assert!(is_open(&done) && is_open(child.done()) && is_open(parent.done()));
+    child.child().cancel();
+    assert!(is_open(&done));
+    parent.cancel();
+    assert!(!is_open(&done) && !is_open(child.done()) && !is_open(parent.done()));
+    assert!(is_open(others));
+    assert!(!is_open(parent.child().done()));
+    assert!(done.same_channel(child.done()));
+}
+
+/// Fails if a deadline closes the channel of another token, or too early, or never; or if the thread that watches deadlines
+/// is not there again after it had nothing to do.
+#[test]
+fn a_tokens_channel_closes_at_its_deadline() {
+    watched(|_| {
+        let root = CancelToken::new();
+        for _ in 0..3 {
+            let late = root.child_within(LONG);
+            let ends = Instant::now() + Duration::from_millis(5);
+            let soon = root.child_until(ends);
+            let (dropped, expired) = (soon.child(), root.child_within(Duration::ZERO));
+            let _ = (late.done(), dropped.done(), soon.done());
+            drop(dropped);
+            assert!(expired.done().recv().is_err());
+            assert!(soon.done().recv().is_err());
+            assert!(Instant::now() >= ends);
+            assert!(is_open(late.done()) && is_open(root.done()));
+        }
+    });
+}
+
+/// Fails if a cancel that comes while the channel is being made leaves it open.
+#[test]
+fn a_channel_is_made_while_its_token_is_cancelled() {
+    watched(|roll| {
+        for _ in 0..500 {
+            let token = CancelToken::new();
+            thread::scope(|threads| {
+                roll.spawn(threads, "canceller", || token.cancel());
+                assert!(token.done().recv().is_err());
+            });
+        }
+    });
+}
+
+/// Fails if the two answers of a page cannot be had together with the token that bounds both.
+#[test]
+fn select_with_a_token() {
+    watched(|_| {
+        let page = CancelToken::new().child_within(Duration::from_millis(5));
+        let (subjects, drugs) = (bounded::<u32>(1), bounded::<u32>(1));
+        subjects.0.send(1).unwrap();
+        let mut answers = Vec::new();
+        loop {
+            select! {
+                recv(subjects.1) -> answer => answers.push(answer.unwrap()),
+                recv(drugs.1) -> answer => answers.push(answer.unwrap()),
+                recv(page.done()) -> end => {
+                    assert!(end.is_err());
+                    break;
+                }
+            }
+        }
+        assert_eq!((answers, page.check()), (vec![1], Err(Stopped::TimedOut)));
+    });
+}
