@@ -1,9 +1,20 @@
 //! A group of benchmarks that is measured together, ours beside its peers, so that every ratio comes from one run.
 
+use std::collections::HashMap;
+use std::mem;
+use std::time::Duration;
+
 use criterion::{AxisScale, BenchmarkId, Criterion, PlotConfiguration, SamplingMode, Throughput};
 
+use super::nanoseconds::Nanoseconds;
 use super::outcome::Outcome;
-use super::team::{Gating, Op, Team};
+use super::team::{Gating, Op, Team, Timed};
+use super::turns::Turns;
+
+/// One benchmark takes about this long, Criterion's analysis and plots included ...
+const EACH: Duration = Duration::from_millis(2_400);
+/// ... or this long, in a group that is measured in turn.
+const EACH_IN_TURN: Duration = Duration::from_millis(900);
 
 /// Whose implementation it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +45,13 @@ struct Entry {
     role: Role,
     name: &'static str,
     shape: Shape,
-    make: Box<dyn Fn() -> Op>,
+    make: Box<dyn Fn() -> Op<Option<Duration>>>,
+}
+
+impl Entry {
+    fn team(&self) -> Team {
+        Team::new(self.shape.threads, self.shape.measured, (self.make)())
+    }
 }
 
 /// `ours` takes at most `at_most` times as long as the fastest of `against`; each is a name and a parameter.
@@ -47,6 +64,7 @@ pub(crate) struct Goal {
 pub(crate) struct Group {
     pub(crate) name: &'static str,
     peers: &'static [&'static str],
+    in_turn: bool,
     entries: Vec<Entry>,
     pub(crate) goals: Vec<Goal>,
 }
@@ -54,11 +72,29 @@ pub(crate) struct Group {
 impl Group {
     /// A group that must hold all of `peers`, at every parameter.
     pub(crate) fn new(name: &'static str, peers: &'static [&'static str]) -> Self {
-        Self { name, peers, entries: Vec::new(), goals: Vec::new() }
+        Self { name, peers, in_turn: false, entries: Vec::new(), goals: Vec::new() }
     }
 
-    /// Adds a benchmark. `make` builds what is measured; it is called once, and only if the benchmark runs.
-    pub(crate) fn add(&mut self, role: Role, name: &'static str, shape: Shape, make: impl Fn() -> Op + 'static) {
+    /// Has the benchmarks at each parameter take turns ([`Turns`]), a few milliseconds each, instead of following one
+    /// another. All of their teams stand at once, and all of them run if one does.
+    #[allow(dead_code, reason = "not every program has such a group")]
+    pub(crate) fn in_turn(self) -> Self {
+        Self { in_turn: true, ..self }
+    }
+
+    /// Adds a benchmark. `make` builds what is measured; it is called once, and only if the benchmark runs. An operation
+    /// that returns a duration has taken the time that counts itself.
+    pub(crate) fn add<T: Timed>(
+        &mut self,
+        role: Role,
+        name: &'static str,
+        shape: Shape,
+        make: impl Fn() -> Op<T> + 'static,
+    ) {
+        let make = move || -> Op<Option<Duration>> {
+            let op = make();
+            Box::new(move |thread, iters| op(thread, iters).counted())
+        };
         self.entries.push(Entry { role, name, shape, make: Box::new(make) });
     }
 
@@ -69,47 +105,79 @@ impl Group {
     }
 
     /// The number of benchmarks.
-    ///
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.entries.len()).expect("few benchmarks")
+    }
+
+    /// How long they take, Criterion's analysis and plots included.
+    pub(crate) fn time(&self) -> Duration {
+        if self.in_turn { EACH_IN_TURN * self.len() } else { EACH * self.len() }
+    }
+
     /// # Panics
     /// If a peer is missing: a figure of ours alone says nothing.
-    pub(crate) fn check(&self) -> u32 {
+    pub(crate) fn check(&self) {
         for entry in &self.entries {
             let parameter = &entry.shape.parameter;
             for peer in self.peers {
-                let present = |other: &Entry| other.name == *peer && other.shape.parameter == *parameter;
-                assert!(self.entries.iter().any(present), "{}: no {peer} beside {}/{parameter}", self.name, entry.name);
+                let present = self.at(parameter).any(|other| other.name == *peer);
+                assert!(present, "{}: no {peer} beside {}/{parameter}", self.name, entry.name);
             }
         }
-        u32::try_from(self.entries.len()).expect("few benchmarks")
+    }
+
+    /// The benchmarks at `parameter`.
+    fn at(&self, parameter: &str) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.shape.parameter == parameter)
     }
 
     /// The peers that have a benchmark at `parameter`.
     pub(crate) fn peers_at(&self, parameter: &str) -> impl Iterator<Item = &'static str> {
-        let peers = self.entries.iter().filter(move |entry| entry.role == Role::Peer);
-        peers.filter(move |entry| entry.shape.parameter == parameter).map(|entry| entry.name)
+        self.at(parameter).filter(|entry| entry.role == Role::Peer).map(|entry| entry.name)
     }
 
     /// Measures what the command line did not filter out. `progress` hears of each benchmark as it begins.
-    pub(crate) fn measure(&self, criterion: &mut Criterion, mut progress: impl FnMut(&str)) -> Vec<Outcome> {
+    pub(crate) fn measure(
+        &self,
+        criterion: &mut Criterion<Nanoseconds>,
+        mut progress: impl FnMut(&str),
+    ) -> Vec<Outcome> {
         let mut group = criterion.benchmark_group(self.name);
         group.plot_config(PlotConfiguration::default().summary_scale(AxisScale::Logarithmic));
         // All samples of one length: growing ones would begin with some too short to be cut into chunks.
         group.sampling_mode(SamplingMode::Flat);
+        if self.in_turn {
+            // One call, which is the first turn.
+            group.warm_up_time(Duration::from_nanos(1));
+        }
+        // Criterion calls its closure dozens of times; the first call builds the teams, which stand until the last.
+        let mut in_turn: HashMap<&str, Turns> = HashMap::new();
         let mut outcomes = Vec::new();
-        for Entry { name, shape, make, .. } in &self.entries {
+        for entry in &self.entries {
+            let Entry { name, shape, .. } = entry;
+            let parameter = shape.parameter.as_str();
+            let place = self.at(parameter).position(|other| other.name == *name).expect("it is one of them");
             let gating = Gating::of(shape.threads);
+            let (mut begun, mut alone, mut turn) = (false, None, 0);
             group.throughput(Throughput::Elements(shape.measured as u64));
-            // Criterion calls the closure dozens of times; the first call builds the team, which stands until the last.
-            let mut team = None;
-            group.bench_with_input(BenchmarkId::new(*name, &shape.parameter), shape, |bencher, shape| {
-                let team = team.get_or_insert_with(|| {
-                    progress(&format!("{}/{name}/{} ({})", self.name, shape.parameter, gating.label()));
-                    Team::new(shape.threads, shape.measured, make())
-                });
-                bencher.iter_custom(|iters| team.sample(iters));
+            group.bench_function(BenchmarkId::new(*name, parameter), |bencher| {
+                if !mem::replace(&mut begun, true) {
+                    progress(&format!("{}/{name}/{parameter} ({})", self.name, gating.label()));
+                }
+                if self.in_turn {
+                    let teams = || Turns::new(self.at(parameter).map(Entry::team));
+                    let turns = in_turn.entry(parameter).or_insert_with(teams);
+                    bencher.iter_custom(|iters| {
+                        turn += 1;
+                        turns.sample(place, turn - 1) * iters as f64
+                    });
+                } else {
+                    let team = alone.get_or_insert_with(|| entry.team());
+                    bencher.iter_custom(|iters| team.sample(iters).as_secs_f64() * 1e9);
+                }
             });
-            if let Some(team) = team {
-                let tally = team.tally();
+            if begun {
+                let tally = alone.map_or_else(|| in_turn[parameter].tally(place), |team| team.tally());
                 outcomes.push(Outcome { group: self.name, name, shape: shape.clone(), gating, tally });
             }
         }

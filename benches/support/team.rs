@@ -2,7 +2,7 @@
 //!
 //! Spawning inside the measurement gave the wrong winner, so a team is built once and its workers wait at a barrier
 //! between chunks. A sample is a sum of chunks of about a millisecond; a chunk lasts from the first start to the last
-//! end, both taken by the workers themselves.
+//! end, both taken by the workers themselves. Where only a part of the work counts, the workers time that part.
 //!
 //! # The gate
 //! With a core for each worker, the workers are pinned and a chunk counts only if no worker was switched out against
@@ -25,7 +25,25 @@ use super::processors;
 
 /// Runs the measured operation on worker number `.0`, `.1` times. Called once per chunk, so that the loop inside is
 /// compiled for its implementation and only this one call is dynamic.
-pub(crate) type Op = Box<dyn Fn(usize, u64) + Send + Sync>;
+pub(crate) type Op<T = ()> = Box<dyn Fn(usize, u64) -> T + Send + Sync>;
+
+/// What a worker brings from its share of a chunk.
+pub(crate) trait Timed: 'static {
+    /// The time that counts, if the worker took it itself; else the whole chunk counts.
+    fn counted(self) -> Option<Duration>;
+}
+
+impl Timed for () {
+    fn counted(self) -> Option<Duration> {
+        None
+    }
+}
+
+impl Timed for Duration {
+    fn counted(self) -> Option<Duration> {
+        Some(self)
+    }
+}
 
 const CHUNK: Duration = Duration::from_millis(1);
 /// Starts may be this part of a chunk apart ...
@@ -85,7 +103,7 @@ pub(crate) struct Team {
 }
 
 struct Shared {
-    op: Op,
+    op: Op<Option<Duration>>,
     /// Iterations of the next chunk; zero sends the workers home.
     iters: AtomicU64,
     /// The workers and the coordinator: before a chunk, and after it.
@@ -99,20 +117,24 @@ struct Shared {
 struct Report {
     start: Instant,
     end: Instant,
+    counted: Option<Duration>,
     switched_out: bool,
 }
 
 struct Chunk {
-    elapsed: Duration,
+    /// From the first start to the last end.
+    length: Duration,
+    /// What of it counts.
+    counted: Duration,
     skew: Duration,
     switched_out: bool,
 }
 
 impl Team {
     /// `threads` workers, of which the first `measured` are timed; the others are company.
-    pub(crate) fn new(threads: usize, measured: usize, op: Op) -> Self {
+    pub(crate) fn new(threads: usize, measured: usize, op: Op<Option<Duration>>) -> Self {
         let now = Instant::now();
-        let unwritten = Report { start: now, end: now, switched_out: false };
+        let unwritten = Report { start: now, end: now, counted: None, switched_out: false };
         let shared = Arc::new(Shared {
             op,
             iters: AtomicU64::new(0),
@@ -154,13 +176,13 @@ impl Team {
             let share = iters / chunks + u64::from(chunk < iters % chunks);
             total += loop {
                 let chunk = self.chunk(share);
-                let uneven = chunk.skew > LEAST_SKEW.max(chunk.elapsed / SKEW);
+                let uneven = chunk.skew > LEAST_SKEW.max(chunk.length / SKEW);
                 if !gated || !(chunk.switched_out || uneven) {
-                    break chunk.elapsed;
+                    break chunk.counted;
                 }
                 if retries == 0 {
                     clean = false;
-                    break chunk.elapsed;
+                    break chunk.counted;
                 }
                 retries -= 1;
                 self.tally.switched_out += u64::from(chunk.switched_out);
@@ -173,12 +195,18 @@ impl Team {
         total
     }
 
+    /// The nanoseconds that one operation takes, in a sample of so many chunks.
+    pub(crate) fn sample_chunks(&mut self, chunks: u64) -> f64 {
+        let iters = chunks * self.per_chunk;
+        self.sample(iters).as_secs_f64() * 1e9 / iters as f64
+    }
+
     fn calibrate(&self) -> u64 {
         let mut iters = 1;
         loop {
-            let elapsed = self.chunk(iters).elapsed.as_nanos().max(1);
-            if elapsed >= CHUNK.as_nanos() / 2 {
-                let per_chunk = u128::from(iters) * CHUNK.as_nanos() / elapsed;
+            let length = self.chunk(iters).length.as_nanos().max(1);
+            if length >= CHUNK.as_nanos() / 2 {
+                let per_chunk = u128::from(iters) * CHUNK.as_nanos() / length;
                 return u64::try_from(per_chunk).unwrap_or(u64::MAX).max(1);
             }
             iters *= 2;
@@ -196,7 +224,8 @@ impl Team {
         let start = measured.iter().map(|report| report.start).min().expect("a measured worker");
         let end = measured.iter().map(|report| report.end).max().expect("a measured worker");
         Chunk {
-            elapsed: end - start,
+            length: end - start,
+            counted: measured.iter().filter_map(|report| report.counted).max().unwrap_or(end - start),
             skew: starts().max().expect("a worker") - starts().min().expect("a worker"),
             switched_out: reports.iter().any(|report| report.switched_out),
         }
@@ -231,13 +260,13 @@ impl Shared {
             }
             let before = processors::switched_out();
             let start = Instant::now();
-            if catch_unwind(AssertUnwindSafe(|| (self.op)(me, iters))).is_err() {
+            let Ok(counted) = catch_unwind(AssertUnwindSafe(|| (self.op)(me, iters))) else {
                 // The others would wait for this one for ever; the panic's own message is already out.
                 std::process::exit(101);
-            }
+            };
             let end = Instant::now();
             let switched_out = processors::switched_out() != before;
-            *self.reports[me].lock().expect("no worker panicked") = Report { start, end, switched_out };
+            *self.reports[me].lock().expect("no worker panicked") = Report { start, end, counted, switched_out };
             self.turn.wait();
         }
     }

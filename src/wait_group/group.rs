@@ -95,7 +95,7 @@ impl WaitGroup {
     /// before, and [`clear_panicked`](WaitGroup::clear_panicked) was not called since. All workers are done all the same.
     #[inline]
     pub fn wait(&self) -> Result<(), WorkerPanicked> {
-        match self.wait_within(Limit::NEVER) {
+        match self.wait_limited(&Limit::NEVER) {
             Ok(()) => Ok(()),
             Err(WaitError::Panicked(panicked)) => Err(panicked),
             Err(WaitError::Stopped(stopped)) => unreachable!("no limit was given: {stopped}"),
@@ -123,15 +123,20 @@ impl WaitGroup {
     /// ```
     #[inline]
     pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), WaitError> {
+        self.wait_limited(&limit.into())
+    }
+
+    #[inline]
+    fn wait_limited(&self, limit: &Limit<'_>) -> Result<(), WaitError> {
         // Acquire: pairs with the Release in `end`, as in `Wait::attempt`.
         let state = State(self.state.load(ord!("group.wait-zero", Acquire)));
-        let end = if state.count() == 0 { state } else { self.wait_slow(state, limit.into())? };
+        let end = if state.count() == 0 { state } else { self.wait_slow(state, limit)? };
         if end.is_panicked() { Err(WorkerPanicked.into()) } else { Ok(()) }
     }
 
     #[cold]
-    fn wait_slow(&self, state: State, limit: Limit<'_>) -> Result<State, Stopped> {
-        block(&mut Wait { group: self, generation: state.generation(), met: state }, &mut Timer::new(&limit))
+    fn wait_slow(&self, state: State, limit: &Limit<'_>) -> Result<State, Stopped> {
+        block(&mut Wait { group: self, generation: state.generation(), met: state }, &mut Timer::new(limit))
     }
 
     /// Forgets that a worker panicked.
