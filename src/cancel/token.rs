@@ -49,8 +49,9 @@ use crate::{Limit, Stopped};
 /// # Costs
 /// A check is one atomic load as long as there is no deadline, and reads the clock besides if there is. A blocking call that
 /// need not wait does not touch the token; one that waits enters itself in a list under a lock of the token.
-/// Cancelling takes time in proportion to the tokens below and the threads that sleep there; neither it nor dropping
-/// uses the stack in proportion to the depth.
+/// Cancelling takes time in proportion to the tokens below and the threads that sleep there, and to those that stand before
+/// them in a queue; neither it nor dropping uses the stack in proportion to the depth. Making a child and dropping the
+/// last handle of one wait for a cancel of the parent, or of an ancestor, that is under way.
 ///
 /// # Examples
 ///
@@ -237,8 +238,8 @@ impl CancelToken {
     /// A channel that closes when this token is cancelled or its deadline has passed, for crossbeam-channel's `select!`.
     /// Nothing is ever sent through it.
     ///
-    /// It is made when it is first asked for. A deadline is watched by one thread for the whole process, which runs while
-    /// such a channel is open. A clone of the receiver that outlives all handles of the token closes with the last of them,
+    /// It is made when it is first asked for. A deadline is watched by one thread for the whole process, which ends when no
+    /// such channel is left open. A clone of the receiver that outlives all handles of the token closes with the last of them,
     /// so keep the token beside it.
     ///
     /// Under loom it closes on cancel only, and is no model's channel.

@@ -1,6 +1,7 @@
 //! One ordered read-write lock.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::raw::Raw;
@@ -24,7 +25,8 @@ use crate::wait::RawRwLock;
 /// passes, or it is cancelled) lets in the readers that it held back.
 ///
 /// # Poisoning
-/// A panic in a writer poisons the lock, as for a mutex. A panic in a reader does not: it could change nothing.
+/// A panic in a writer poisons the lock, as for a mutex. A panic in a reader does not, as in `std`: what it could change
+/// was not the lock's to guard.
 ///
 /// # Memory ordering
 /// Everything that a writer did before it let go happens-before everything that later readers and writers do;
@@ -94,13 +96,15 @@ impl<T: ?Sized> OrderedRwLock<T> {
     }
 
     /// This lock, to be read, for [`lock_all`](crate::lock_all).
+    #[inline]
     pub fn as_read(&self) -> ReadRequest<'_, T> {
-        ReadRequest(self)
+        ReadRequest { lock: self, lent: PhantomData }
     }
 
     /// This lock, to be written, for [`lock_all`](crate::lock_all).
+    #[inline]
     pub fn as_write(&self) -> WriteRequest<'_, T> {
-        WriteRequest(self)
+        WriteRequest { lock: self }
     }
 
     /// Takes the lock to read, waiting as long as it takes.
@@ -110,7 +114,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// included, to read or to write), [`Poisoned`](LockError::Poisoned).
     #[inline]
     pub fn read(&self) -> Result<OrderedReadGuard<'_, T>, LockError> {
-        Guard::lock(ReadRequest(self), &Limit::NEVER)
+        Guard::lock(self.as_read(), &Limit::NEVER)
     }
 
     /// Takes the lock to read, waiting no longer than the limit.
@@ -137,7 +141,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// ```
     #[inline]
     pub fn read_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedReadGuard<'_, T>, LockError> {
-        Guard::lock(ReadRequest(self), &limit.into())
+        Guard::lock(self.as_read(), &limit.into())
     }
 
     /// Takes the lock to read if no writer holds it or waits for it. Never waits, so the order does not bind it. What it
@@ -147,7 +151,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
     #[inline]
     pub fn try_read(&self) -> Result<OrderedReadGuard<'_, T>, LockError> {
-        Guard::try_lock(ReadRequest(self))
+        Guard::try_lock(self.as_read())
     }
 
     /// Takes the lock to write, waiting as long as it takes.
@@ -156,7 +160,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// As [`read`](OrderedRwLock::read).
     #[inline]
     pub fn write(&self) -> Result<OrderedWriteGuard<'_, T>, LockError> {
-        Guard::lock(WriteRequest(self), &Limit::NEVER)
+        Guard::lock(self.as_write(), &Limit::NEVER)
     }
 
     /// Takes the lock to write, waiting no longer than the limit.
@@ -165,7 +169,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// As [`read_within`](OrderedRwLock::read_within).
     #[inline]
     pub fn write_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedWriteGuard<'_, T>, LockError> {
-        Guard::lock(WriteRequest(self), &limit.into())
+        Guard::lock(self.as_write(), &limit.into())
     }
 
     /// Takes the lock to write if nobody holds it. Never waits, so the order does not bind it. What it takes counts for
@@ -175,7 +179,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
     #[inline]
     pub fn try_write(&self) -> Result<OrderedWriteGuard<'_, T>, LockError> {
-        Guard::try_lock(WriteRequest(self))
+        Guard::try_lock(self.as_write())
     }
 
     /// The value, poisoned or not, without locking: the exclusive reference shows that nobody else has the lock.
@@ -218,7 +222,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
             return None;
         }
         // SAFETY: the lock was just taken.
-        let mut guard = unsafe { Guard::new(WriteRequest(self)) };
+        let mut guard = unsafe { Guard::new(self.as_write()) };
         Some(mend(&mut guard))
     }
 
@@ -278,10 +282,16 @@ pub type OrderedWriteGuard<'a, T> = Guard<WriteRequest<'a, T>>;
 /// let (value,) = locked.split_mut();
 /// *value += 1;
 /// ```
-pub struct ReadRequest<'a, T: ?Sized>(&'a OrderedRwLock<T>);
+pub struct ReadRequest<'a, T: ?Sized> {
+    lock: &'a OrderedRwLock<T>,
+    /// What a panicking reader may leave half changed, by cells inside, is not poisoned: unwind safe only if `&T` is.
+    lent: PhantomData<&'a T>,
+}
 
 /// A lock to be written: what [`OrderedRwLock::as_write`] names for [`lock_all`](crate::lock_all).
-pub struct WriteRequest<'a, T: ?Sized>(&'a OrderedRwLock<T>);
+pub struct WriteRequest<'a, T: ?Sized> {
+    lock: &'a OrderedRwLock<T>,
+}
 
 macro_rules! request {
     ($request:ident, $raw:ident, $mut:ty, $lend:ident) => {
@@ -295,7 +305,7 @@ macro_rules! request {
 
         impl<T: ?Sized> fmt::Debug for $request<'_, T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($request)).field(&self.0.id).finish()
+                f.debug_tuple(stringify!($request)).field(&self.lock.id).finish()
             }
         }
 
@@ -311,19 +321,19 @@ macro_rules! request {
 
             #[inline]
             fn entry(&self) -> Entry<'_> {
-                Entry { id: self.0.id, raw: Raw::$raw(&self.0.raw) }
+                Entry { id: self.lock.id, raw: Raw::$raw(&self.lock.raw) }
             }
 
             #[inline]
             unsafe fn shared(&self) -> &T {
                 // SAFETY: passed on to the caller.
-                unsafe { self.0.value.shared() }
+                unsafe { self.lock.value.shared() }
             }
 
             #[inline]
             unsafe fn lend<'g>(&'g self) -> $mut {
                 // SAFETY: passed on to the caller.
-                unsafe { self.0.value.$lend() }
+                unsafe { self.lock.value.$lend() }
             }
         }
     };
@@ -337,6 +347,6 @@ unsafe impl<T: ?Sized> Exclusive for WriteRequest<'_, T> {
     #[inline]
     unsafe fn exclusive(&self) -> &mut T {
         // SAFETY: passed on to the caller.
-        unsafe { self.0.value.exclusive() }
+        unsafe { self.lock.value.exclusive() }
     }
 }

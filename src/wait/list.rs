@@ -20,21 +20,27 @@ struct Neighbours<T> {
     after: *const T,
 }
 
-/// The start of a list. Invariant: it points to a live item or nowhere.
-pub(crate) struct List<T>(UnsafeCell<*const T>);
+/// The ends of a list: what is after its start, and before its end. Invariant: both point to live items or nowhere.
+pub(crate) struct List<T>(UnsafeCell<Neighbours<T>>);
 
 impl<T> Links<T> {
     pub(crate) fn new() -> Self {
-        Self(UnsafeCell::new(Neighbours { before: ptr::null(), after: ptr::null() }))
+        Self(UnsafeCell::new(Neighbours::none()))
+    }
+}
+
+impl<T> Neighbours<T> {
+    fn none() -> Self {
+        Self { before: ptr::null(), after: ptr::null() }
     }
 }
 
 impl<T: Linked> List<T> {
     pub(crate) fn new() -> Self {
-        Self(UnsafeCell::new(ptr::null()))
+        Self(UnsafeCell::new(Neighbours::none()))
     }
 
-    /// Puts an item in front.
+    /// Puts an item behind all others: the order in which it will be found in a queue as well.
     ///
     /// # Safety
     /// The caller holds the lock of the list. The item is in no list, and neither moves nor ends before it is removed.
@@ -42,13 +48,13 @@ impl<T: Linked> List<T> {
         // SAFETY: the lock excludes every other access to the list and to the links of its items, to which the item
         // belongs from here on; the pointers are to live items (the invariants).
         unsafe {
-            let first = self.0.exclusive();
-            let after = *first;
-            *first = item;
-            *item.links().0.exclusive() = Neighbours { before: ptr::null(), after };
-            if let Some(after) = after.as_ref() {
-                after.links().0.exclusive().before = item;
+            let before = self.0.shared().before;
+            *item.links().0.exclusive() = Neighbours { before, after: ptr::null() };
+            match before.as_ref() {
+                Some(before) => before.links().0.exclusive().after = item,
+                None => self.0.exclusive().after = item,
             }
+            self.0.exclusive().before = item;
         }
     }
 
@@ -62,10 +68,11 @@ impl<T: Linked> List<T> {
             let &Neighbours { before, after } = item.links().0.shared();
             match before.as_ref() {
                 Some(before) => before.links().0.exclusive().after = after,
-                None => *self.0.exclusive() = after,
+                None => self.0.exclusive().after = after,
             }
-            if let Some(after) = after.as_ref() {
-                after.links().0.exclusive().before = before;
+            match after.as_ref() {
+                Some(after) => after.links().0.exclusive().before = before,
+                None => self.0.exclusive().before = before,
             }
         }
     }
@@ -76,7 +83,7 @@ impl<T: Linked> List<T> {
     /// The caller holds the lock of the list for as long as it uses the item.
     pub(crate) unsafe fn first(&self) -> Option<&T> {
         // SAFETY: as in `push`.
-        unsafe { self.0.shared().as_ref() }
+        unsafe { self.0.shared().after.as_ref() }
     }
 
     /// The item behind this one.

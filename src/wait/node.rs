@@ -167,8 +167,9 @@ impl Node {
     pub(crate) fn done(&self) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
         let channel = self.flag_channel();
         match self.deadline {
-            Some(deadline) if !self.is_flagged() => self.done.close_at(deadline),
-            _ => {}
+            Some(deadline) if deadline > now() => self.done.close_at(deadline),
+            Some(_) => self.done.close(),
+            None => {}
         }
         channel
     }

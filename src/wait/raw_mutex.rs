@@ -233,8 +233,9 @@ impl Waiter for Locker<'_> {
 
     fn attempt(&mut self) -> Option<Self::Output> {
         if self.handed {
-            // Acquire: pairs with the Release in `unlock_slow`, which wrote this state; a wake promises no order.
-            let state = self.mutex.0.load(ord!("raw.handed", Acquire));
+            // Acquire: pairs with the Release in `unlock_slow`. A wake promises no order: a load could read an older
+            // state, a read-modify-write comes behind the step that handed the lock over.
+            let state = self.mutex.0.fetch_or(0, ord!("raw.handed", Acquire));
             debug_assert_eq!(state & LOCKED, LOCKED, "a lock that is handed over stays locked");
             return Some(Ok(()));
         }
@@ -270,7 +271,8 @@ impl Waiter for Locker<'_> {
             covered!("raw.handed");
             self.handed = true;
         } else {
-            self.losses += 1;
+            // No further: poisoners wake without handing over, however often, and the count shares a word with a mark.
+            self.losses = (self.losses + 1).min(MAX_LOSSES);
         }
     }
 

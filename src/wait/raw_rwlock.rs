@@ -23,7 +23,7 @@
 //! 2. Whoever lets go of the lock while a bit is set does so under the lock of the queue: a writer as it is; the last
 //!    reader by first taking the place of a writer, unless another was quicker, who will then do it.
 //! 3. A bit is set while anyone of its kind sleeps. It is cleared under the lock of the queue when none sleep there any
-//!    more.
+//!    more; also that of a writer which did not sleep after all, before any reader is let in.
 //! 4. A writer that gives up, and leaves no other asleep, lets in the readers that it held back.
 //!
 //! # Memory ordering
@@ -38,7 +38,7 @@ use super::sleeper::flags;
 use super::timer::Timer;
 use crate::sync::{
     AtomicU64, FilterOp, Ordering::Relaxed, ParkToken, UnparkResult, UnparkToken, const_fn, covered, ord, step,
-    unpark_all, unpark_filter,
+    unpark_filter,
 };
 
 const WRITER: u64 = 1;
@@ -51,6 +51,7 @@ const HELD: u64 = !(READERS | WRITERS | POISONED);
 
 /// A sleeper's flags: a reader, or a writer that has lost so many times.
 const READS: usize = 32;
+const _: () = assert!(MAX_LOSSES < READS);
 
 #[derive(Debug)]
 pub(crate) struct RawRwLock(AtomicU64);
@@ -205,13 +206,18 @@ impl RawRwLock {
     /// Lets go of the lock, which the caller holds as the writer, and refuses it to everybody until it is mended.
     #[cold]
     pub(crate) fn poison(&self) {
-        // Release: pairs with the Acquire of the first to take the lock after the poison was cleared.
-        let old = self.0.swap(POISONED, ord!("rw.poison", Release));
-        if old & (READERS | WRITERS) != 0 && step!("rw.poison-wakes") {
-            covered!("rw.poison-parked");
-            // SAFETY: there is no callback.
-            unsafe { unpark_all(self.key(), RETRY) };
-        }
+        let all = |_| if step!("rw.poison-wakes") { FilterOp::Unpark } else { FilterOp::Skip };
+        // Under the lock of the queue, so that nobody finds sleepers there whose bits are gone.
+        let poison = |result: UnparkResult| {
+            if result.unparked_threads > 0 {
+                covered!("rw.poison-parked");
+            }
+            // Release: pairs with the Acquire of the first to take the lock after the poison was cleared.
+            self.0.swap(POISONED, ord!("rw.poison", Release));
+            RETRY
+        };
+        // SAFETY: the callbacks load and store atomics only.
+        unsafe { unpark_filter(self.key(), all, poison) };
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
@@ -271,6 +277,12 @@ impl RawRwLock {
                 self.nobody(READERS, instead, result);
             } else {
                 covered!("rw.readers-let-in");
+                if !result.have_more_threads && step!("rw.no-writers-left") {
+                    // Only writers could be left. One that left its bit when it took the lock by itself must not keep out
+                    // readers; one that has yet to validate will look again.
+                    // Relaxed: the step below lets go.
+                    self.0.fetch_and(!WRITERS, Relaxed);
+                }
                 // The bit is set: it is cleared only under the lock of the queue, which is held here.
                 let change = (readers * READER).wrapping_sub(instead).wrapping_sub(READERS);
                 // Release: pairs with the Acquire of those that are let in.
@@ -415,8 +427,8 @@ impl Waiter for Reader<'_> {
 
     fn attempt(&mut self) -> Option<Self::Output> {
         if self.handed {
-            // Acquire: pairs with the Release in `let_readers_in`, which is in this state; a wake promises no order.
-            let state = self.lock.0.load(ord!("rw.handed-read", Acquire));
+            // Acquire: pairs with the Release in `let_readers_in`; a read-modify-write, as in the raw mutex.
+            let state = self.lock.0.fetch_or(0, ord!("rw.handed-read", Acquire));
             debug_assert!(state >= READER, "a lock that is handed to readers is held by them");
             return Some(Ok(()));
         }
@@ -476,8 +488,8 @@ impl Waiter for Writer<'_> {
 
     fn attempt(&mut self) -> Option<Self::Output> {
         if self.handed {
-            // Acquire: pairs with the Release in `let_writer_in`, which is in this state; a wake promises no order.
-            let state = self.lock.0.load(ord!("rw.handed-write", Acquire));
+            // Acquire: pairs with the Release in `let_writer_in`; a read-modify-write, as in the raw mutex.
+            let state = self.lock.0.fetch_or(0, ord!("rw.handed-write", Acquire));
             debug_assert_eq!(state & WRITER, WRITER, "a lock that is handed to a writer stays locked");
             return Some(Ok(()));
         }
@@ -510,7 +522,8 @@ impl Waiter for Writer<'_> {
             covered!("rw.handed-write");
             self.handed = true;
         } else {
-            self.losses += 1;
+            // No further, as in the raw mutex; more would also pass for a reader.
+            self.losses = (self.losses + 1).min(MAX_LOSSES);
         }
     }
 

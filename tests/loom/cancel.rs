@@ -158,7 +158,7 @@ fn either_of_two() {
 /// Fails if a waiter whose token expires as the lock is let go of neither gets it nor leaves it free. Two threads.
 #[test]
 fn deadline_against_unlock() {
-    explore(5_182, &["wait.timed-out", "wait.woken"], || {
+    explore(4_829, &["wait.timed-out", "wait.woken"], || {
         let (held, guard) = Held::new();
         let timed = Shared::new(held.token.child_within(SECOND));
         spawn({
@@ -217,7 +217,7 @@ fn waiters_for_the_token() {
 /// Fails if a waiter for the token that gives up keeps its mark, or wins over the token's own end. Two threads.
 #[test]
 fn waiter_for_the_token_gives_up() {
-    explore(406, &["node.leave-last", "wait.timed-out"], || {
+    explore(405, &["node.leave-last", "wait.timed-out"], || {
         let token = Shared::new(CancelToken::new());
         let waiter = loom::thread::spawn({
             let token = token.clone();

@@ -87,7 +87,7 @@ fn nested_the_wrong_way() {
 /// Fails if a set that cannot be had in time leaves one of its locks taken. Two threads.
 #[test]
 fn rolled_back() {
-    explore(5_422, &["wait.timed-out", "lock.roll-back"], || {
+    explore(5_368, &["wait.timed-out", "lock.roll-back"], || {
         let locks = locks::<2>();
         spawn({
             let locks = locks.clone();

@@ -105,7 +105,7 @@ fn watcher_and_candidate() {
 /// which one initialises in vain and then lets the time pass.
 #[test]
 fn leaver_passes_on() {
-    explore_bounded(4, 74_113, &["wait.woken", "wait.timed-out", "once.failed"], || {
+    explore_bounded(4, 74_225, &["wait.woken", "wait.timed-out", "once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -138,7 +138,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a watcher that gives up at its limit takes along the mark that another watcher sleeps by. Three threads.
 #[test]
 fn watchers_and_set() {
-    explore_bounded(4, 45_100, &["wait.woken", "wait.timed-out"], || {
+    explore_bounded(4, 42_590, &["wait.woken", "wait.timed-out"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();

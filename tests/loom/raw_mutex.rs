@@ -107,7 +107,7 @@ fn try_against_lock() {
 /// Fails if a waiter whose limit passes as the lock is let go neither gets it nor leaves it free. Two threads.
 #[test]
 fn limit_against_unlock() {
-    explore(4_137, &["wait.timed-out", "wait.woken", "raw.leave-last"], || {
+    explore(3_784, &["wait.timed-out", "wait.woken", "raw.leave-last"], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         spawn({
@@ -141,7 +141,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a waiter that leaves at its limit keeps the wake-up that another waiter needs. Three threads.
 #[test]
 fn leaver_passes_on() {
-    explore_bounded(5, 67_660, &["wait.timed-out", "wait.woken"], || {
+    explore_bounded(5, 59_626, &["wait.timed-out", "wait.woken"], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         spawn({

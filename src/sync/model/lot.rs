@@ -88,9 +88,10 @@ pub(crate) unsafe fn park(
     while node.woken.get().is_none() && !node.expired.get() {
         thread::park();
     }
-    if let Some(token) = node.woken.get() {
-        return ParkResult::Unparked(token);
+    if !node.expired.get() {
+        return ParkResult::Unparked(node.woken.get().expect("the loop ended for one of the two"));
     }
+    // Also when it was woken meanwhile: what the waker did is seen by way of this lock.
     let _held = queue.lock.lock().unwrap();
     if let Some(token) = node.woken.get() {
         return ParkResult::Unparked(token);

@@ -89,7 +89,7 @@ fn run() {
             continue;
         }
         let due = alarms.entries.pop().and_then(|Reverse(entry)| entry.what.upgrade());
-        // Not under the lock: what is dropped here may drop its alarm.
+        // Not under the lock: what is called takes a lock of its own.
         drop(alarms);
         if let Some(what) = due {
             what.due();
