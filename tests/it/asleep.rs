@@ -8,6 +8,7 @@ use std::hint;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use crate::stress::watched;
 
@@ -26,7 +27,7 @@ impl Bed {
         self.until_entered();
         loop {
             match kernel::is_awake(self.0.load(Relaxed)) {
-                Some(true) => thread::yield_now(),
+                Some(true) => pause(),
                 Some(false) => return,
                 None => return (0..100).for_each(|_| thread::yield_now()),
             }
@@ -36,9 +37,14 @@ impl Bed {
     /// Returns when the thread is about to make its call, or has made it.
     pub(crate) fn until_entered(&self) {
         while self.0.load(Relaxed) == 0 {
-            thread::yield_now();
+            pause();
         }
     }
+}
+
+/// Until the next look. On a busy machine, one that only yields waits for the others' whole slices of time.
+fn pause() {
+    thread::sleep(Duration::from_micros(10));
 }
 
 #[cfg(all(target_os = "linux", not(miri)))]

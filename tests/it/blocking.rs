@@ -73,6 +73,13 @@ fn stopped_asleep(roll: &Roll, row: &Row, way: Way, before: usize) {
     stage.intact();
 }
 
+/// Runs a test on each row, with the watchdog's patience for each: a machine that is busy takes long to fall asleep.
+fn each_row(test: fn(&Roll, usize, &Row)) {
+    for at in 0..table().len() {
+        watched(move |roll| test(roll, at, &table()[at]));
+    }
+}
+
 /// All ways; under Miri, which is slow, one in four, others for each row.
 fn for_row<T>(row: usize, ways: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
     let taken = move |way: usize| !cfg!(miri) || way % 4 == row % 4;
@@ -83,14 +90,12 @@ fn for_row<T>(row: usize, ways: impl IntoIterator<Item = T>) -> impl Iterator<It
 /// a lock of a set or an entry of the thread's list behind; or if the wake-up goes to another.
 #[test]
 fn a_sleeping_call_is_stopped_and_leaves_nothing_behind() {
-    watched(|roll| {
-        for (at, row) in table().iter().enumerate() {
-            for before in 0..if cfg!(miri) { 1 } else { 3 } {
-                for way in for_row(at, ways::asleep()) {
-                    let way = way();
-                    if !row.by_token || way.is_by_token() {
-                        stopped_asleep(roll, row, way, before);
-                    }
+    each_row(|roll, at, row| {
+        for before in 0..if cfg!(miri) { 1 } else { 3 } {
+            for way in for_row(at, ways::asleep()) {
+                let way = way();
+                if !row.by_token || way.is_by_token() {
+                    stopped_asleep(roll, row, way, before);
                 }
             }
         }
@@ -100,23 +105,21 @@ fn a_sleeping_call_is_stopped_and_leaves_nothing_behind() {
 /// Fails if a limit that is over is not looked at, says the wrong reason, or keeps a call from what is to be had.
 #[test]
 fn limits_that_are_over_let_a_call_try_once() {
-    watched(|roll| {
-        for (at, row) in table().iter().enumerate() {
-            for way in for_row(at, ways::before()).filter(|way| !row.by_token || way.is_by_token()) {
-                let case = format!("{}, stopped by {}", row.name, way.name);
-                let stage = &*row.stage();
-                let parts = &way.parts;
-                let try_it = || {
-                    thread::scope(|threads| {
-                        let end = roll.spawn(threads, case.clone(), move || call(stage, parts.stop(), &Bed::default()));
-                        end.join().unwrap()
-                    })
-                };
-                stage.closed(&mut || assert_eq!(try_it(), Err(way.ends), "{case}"));
-                stage.unlimited();
-                assert_eq!(try_it(), Ok(()), "{case}, which is open");
-                stage.intact();
-            }
+    each_row(|roll, at, row| {
+        for way in for_row(at, ways::before()).filter(|way| !row.by_token || way.is_by_token()) {
+            let case = format!("{}, stopped by {}", row.name, way.name);
+            let stage = &*row.stage();
+            let parts = &way.parts;
+            let try_it = || {
+                thread::scope(|threads| {
+                    let end = roll.spawn(threads, case.clone(), move || call(stage, parts.stop(), &Bed::default()));
+                    end.join().unwrap()
+                })
+            };
+            stage.closed(&mut || assert_eq!(try_it(), Err(way.ends), "{case}"));
+            stage.unlimited();
+            assert_eq!(try_it(), Ok(()), "{case}, which is open");
+            stage.intact();
         }
     });
 }
@@ -125,25 +128,23 @@ fn limits_that_are_over_let_a_call_try_once() {
 #[test]
 fn a_call_is_cancelled_when_it_is_about_to_sleep() {
     const ROUNDS: usize = if cfg!(miri) { 1 } else { 100 };
-    watched(|roll| {
-        for row in table() {
-            for round in 0..ROUNDS {
-                let case = format!("{}, round {round}", row.name);
-                let stage = &*row.stage();
-                let (token, bed) = (CancelToken::new(), Bed::default());
-                stage.closed(&mut || {
-                    let stop = Stop { limit: Limit::from(&token), token: Some(&token) };
-                    thread::scope(|threads| {
-                        let call = roll.spawn(threads, case.clone(), || call(stage, stop, &bed));
-                        bed.until_entered();
-                        wait_a_little(round);
-                        token.cancel();
-                        assert_eq!(call.join().unwrap(), Err(Stopped::Cancelled), "{case}");
-                    });
+    each_row(|roll, _, row| {
+        for round in 0..ROUNDS {
+            let case = format!("{}, round {round}", row.name);
+            let stage = &*row.stage();
+            let (token, bed) = (CancelToken::new(), Bed::default());
+            stage.closed(&mut || {
+                let stop = Stop { limit: Limit::from(&token), token: Some(&token) };
+                thread::scope(|threads| {
+                    let call = roll.spawn(threads, case.clone(), || call(stage, stop, &bed));
+                    bed.until_entered();
+                    wait_a_little(round);
+                    token.cancel();
+                    assert_eq!(call.join().unwrap(), Err(Stopped::Cancelled), "{case}");
                 });
-                stage.unlimited();
-                stage.intact();
-            }
+            });
+            stage.unlimited();
+            stage.intact();
         }
     });
 }
@@ -157,11 +158,9 @@ fn wait_a_little(time: usize) {
 #[test]
 fn a_call_is_cancelled_and_let_go_on_at_once() {
     const ROUNDS: usize = if cfg!(miri) { 1 } else { 100 };
-    watched(|roll| {
-        for row in table() {
-            for round in 0..ROUNDS {
-                raced(roll, &row, round);
-            }
+    each_row(|roll, _, row| {
+        for round in 0..ROUNDS {
+            raced(roll, row, round);
         }
     });
 }

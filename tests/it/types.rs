@@ -462,6 +462,7 @@ fn tokens_take_heap_once() {
         });
         assert_eq!(while_used, 0);
     });
-    assert!(0 < taken && taken <= 128, "{taken}");
+    // Besides, with channels, the place of one.
+    assert!(0 < taken && taken <= 128 + 8 * usize::from(cfg!(feature = "crossbeam-channel")), "{taken}");
     assert_eq!(kept, 0);
 }

@@ -198,7 +198,7 @@ fn of_two_writers_the_last_to_give_up_lets_readers_in() {
 /// A writer is cancelled just when the reader leaves that it waits for, and others are about to read: all of them get on.
 #[test]
 fn a_writer_gives_up_when_the_lock_comes_free() {
-    const ROUNDS: usize = if cfg!(miri) { 3 } else { 600 };
+    const ROUNDS: usize = if cfg!(miri) { 3 } else { 300 };
     watched(|roll| {
         for round in 0..ROUNDS {
             let lock = OrderedRwLock::new(1, 0);
