@@ -24,20 +24,22 @@ impl Bed {
 
     /// Returns when the thread sleeps, or is gone.
     pub(crate) fn until_asleep(&self) {
-        self.until_entered();
         loop {
-            match kernel::is_awake(self.0.load(Relaxed)) {
-                Some(true) => pause(),
-                Some(false) => return,
-                None => return (0..100).for_each(|_| thread::yield_now()),
+            match self.0.load(Relaxed) {
+                0 => pause(),
+                id => match kernel::is_awake(id) {
+                    Some(true) => pause(),
+                    Some(false) => return,
+                    None => return (0..100).for_each(|_| thread::yield_now()),
+                },
             }
         }
     }
 
-    /// Returns when the thread is about to make its call, or has made it.
+    /// Returns as soon as the thread is about to make its call, or has made it.
     pub(crate) fn until_entered(&self) {
         while self.0.load(Relaxed) == 0 {
-            pause();
+            thread::yield_now();
         }
     }
 }
