@@ -6,7 +6,7 @@ use std::cell::{Cell, UnsafeCell};
 use std::marker::{PhantomData, PhantomPinned};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockWriteGuard};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -165,8 +165,24 @@ fn traits_of_guards_are_those_of_the_std_locks() {
     }
     of_all! {
         OrderedMutexGuard, MutexGuard;
+        OrderedReadGuard, RwLockReadGuard;
         OrderedWriteGuard, RwLockWriteGuard;
     }
+}
+
+/// A panic while reading poisons nothing, so a guard that reads goes through it only where a shared reference does.
+#[test]
+fn reading_is_unwind_safe_where_a_shared_reference_is() {
+    macro_rules! as_shared {
+        ($($of:ty),+) => {
+            $(
+                let shared = has!(&'static $of: UnwindSafe);
+                assert_eq!(has!(OrderedReadGuard<'static, $of>: UnwindSafe), shared, "guard of {}", stringify!($of));
+                assert_eq!(has!(Locked<[ReadRequest<'static, $of>; 2]>: UnwindSafe), shared, "set of {}", stringify!($of));
+            )+
+        };
+    }
+    as_shared!(i32, Cell<i32>, Fragile);
 }
 
 #[test]
