@@ -95,10 +95,13 @@ impl WaitGroup {
     /// before, and [`clear_panicked`](WaitGroup::clear_panicked) was not called since. All workers are done all the same.
     #[inline]
     pub fn wait(&self) -> Result<(), WorkerPanicked> {
-        match self.wait_limited(&Limit::NEVER) {
-            Ok(()) => Ok(()),
-            Err(WaitError::Panicked(panicked)) => Err(panicked),
-            Err(WaitError::Stopped(stopped)) => unreachable!("no limit was given: {stopped}"),
+        let state = self.look();
+        if state.count() == 0 {
+            return state.verdict();
+        }
+        match self.wait_slow(state, &Limit::NEVER) {
+            Ok(end) => end.verdict(),
+            Err(stopped) => unreachable!("no limit was given: {stopped}"),
         }
     }
 
@@ -123,15 +126,16 @@ impl WaitGroup {
     /// ```
     #[inline]
     pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), WaitError> {
-        self.wait_limited(&limit.into())
+        let state = self.look();
+        // The conversion is the caller's code. It comes after the look, so that a zero in between is not missed.
+        let end = if state.count() == 0 { state } else { self.wait_slow(state, &limit.into())? };
+        Ok(end.verdict()?)
     }
 
     #[inline]
-    fn wait_limited(&self, limit: &Limit<'_>) -> Result<(), WaitError> {
+    fn look(&self) -> State {
         // Acquire: pairs with the Release in `end`, as in `Wait::attempt`.
-        let state = State(self.state.load(ord!("group.wait-zero", Acquire)));
-        let end = if state.count() == 0 { state } else { self.wait_slow(state, limit)? };
-        if end.is_panicked() { Err(WorkerPanicked.into()) } else { Ok(()) }
+        State(self.state.load(ord!("group.wait-zero", Acquire)))
     }
 
     #[cold]

@@ -21,6 +21,8 @@
 
 use std::fmt;
 
+use super::WorkerPanicked;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct State(pub(super) u64);
 
@@ -47,6 +49,11 @@ impl State {
 
     pub(super) fn generation(self) -> u64 {
         self.0 / Self::GENERATION
+    }
+
+    /// What a wait that ended in this state has to say.
+    pub(super) fn verdict(self) -> Result<(), WorkerPanicked> {
+        if self.is_panicked() { Err(WorkerPanicked) } else { Ok(()) }
     }
 
     /// One worker less.

@@ -1,6 +1,7 @@
 //! Ordered read-write locks: who gets in, in which order of ids, and what a panic leaves behind. [`sets`] takes them with
 //! others, [`turns`] is about who waits for whom.
 
+mod losses;
 mod sets;
 mod turns;
 
