@@ -32,7 +32,7 @@ impl Held {
     fn new() -> (Shared<Self>, crate::OrderedMutexGuard<'static, u32>) {
         let held = Shared::new(Held { lock: OrderedMutex::new(1, 0), token: CancelToken::new() });
         // SAFETY: what is shared so is never dropped.
-        let lock: &'static OrderedMutex<u32> = unsafe { &*(&raw const held.lock) };
+        let lock: &'static OrderedMutex<u32> = unsafe { &*std::ptr::from_ref(&held.lock) };
         (held, lock.lock().unwrap())
     }
 }

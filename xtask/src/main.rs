@@ -38,7 +38,7 @@ const TEST: &[Step] = &[
     },
     Step {
         name: "clippy of the models",
-        args: &["clippy", "--all-targets", "--features", "loom", "--", "-D", "warnings"],
+        args: &["clippy", "--lib", "--tests", "--features", "loom", "--", "-D", "warnings"],
         env: LOOM,
     },
     // The plain command of a user, models and doc tests included; only the folder is another, so that it is not rebuilt
