@@ -15,7 +15,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("raw.handed=Relaxed", WAKE),
     ("rw.hand-over=Relaxed", WAKE),
     ("rw.handed-read=Relaxed", WAKE),
-    ("rw.handed-write=Relaxed", WAKE),
     ("rw.readers-let-in=Relaxed", WAKE),
 ];
 
