@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// A run takes seconds at most, so one that takes this long hangs.
@@ -82,38 +82,52 @@ fn start(args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Reads to the end on a thread of its own.
-fn drain(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (end, text) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).unwrap();
-        end.send(bytes).unwrap();
-    });
-    text
+/// The end of a pipe, read to the end on a thread of its own.
+struct Drain {
+    text: Receiver<Vec<u8>>,
+    reader: JoinHandle<()>,
+}
+
+impl Drain {
+    fn new(mut from: impl Read + Send + 'static) -> Self {
+        let (end, text) = mpsc::channel();
+        let reader = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).unwrap();
+            end.send(bytes).unwrap();
+        });
+        Self { text, reader }
+    }
+
+    /// What there was to read, if it comes to an end before that time.
+    fn until(self, deadline: Instant) -> Option<String> {
+        let bytes = self.text.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+        self.reader.join().unwrap();
+        Some(String::from_utf8(bytes).unwrap())
+    }
 }
 
 fn run(args: &[&str], stdin: &[u8]) -> Run {
     let mut child = start(args);
     let (mut pipe, input) = (child.stdin.take().unwrap(), stdin.to_vec());
     // A child that does not read it may be gone before it is written.
-    thread::spawn(move || pipe.write_all(&input));
-    let stdout = drain(child.stdout.take().unwrap());
-    finish(child, &stdout)
+    let writer = thread::spawn(move || pipe.write_all(&input));
+    let run = finish(child);
+    let _ = writer.join().unwrap();
+    run
 }
 
-fn finish(mut child: Child, stdout: &Receiver<Vec<u8>>) -> Run {
-    let stderr = drain(child.stderr.take().unwrap());
+fn finish(mut child: Child) -> Run {
+    let stdout = child.stdout.take().map(Drain::new);
+    let stderr = Drain::new(child.stderr.take().unwrap());
     let deadline = Instant::now() + PATIENCE;
-    let mut text = |pipe: &Receiver<Vec<u8>>| {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let bytes = pipe.recv_timeout(left).unwrap_or_else(|_| {
+    let mut text = |pipe: Drain| {
+        pipe.until(deadline).unwrap_or_else(|| {
             child.kill().unwrap();
             panic!("no end after {PATIENCE:?}");
-        });
-        String::from_utf8(bytes).unwrap()
+        })
     };
-    let (stdout, stderr) = (text(stdout), text(&stderr));
+    let (stdout, stderr) = (stdout.map(&mut text).unwrap_or_default(), text(stderr));
     let status: ExitStatus = child.wait().unwrap();
     Run { code: status.code(), stdout, stderr }
 }
@@ -291,9 +305,7 @@ fn a_reader_who_leaves_changes_nothing() {
     // Nothing is reported before the input ends, so the pipe is surely broken by then.
     drop(child.stdout.take());
     child.stdin.take().unwrap().write_all(b"Li,A,B\n").unwrap();
-    let (end, nothing) = mpsc::channel();
-    end.send(Vec::new()).unwrap();
-    let run = finish(child, &nothing);
+    let run = finish(child);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
 }

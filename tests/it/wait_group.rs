@@ -369,8 +369,9 @@ fn a_worker_in_a_thread_local_is_done_when_the_thread_is() {
     watched(|_| {
         let group = Arc::new(WaitGroup::new());
         let worker = group.worker_owned();
-        thread::spawn(move || WORKER.set(Some(worker)));
+        let ends = thread::spawn(move || WORKER.set(Some(worker)));
         assert_eq!(group.wait(), Ok(()));
+        ends.join().unwrap();
     });
 }
 

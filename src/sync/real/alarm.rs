@@ -47,6 +47,8 @@ fn alarms() -> MutexGuard<'static, Alarms> {
 pub(crate) fn alarm<T: Due + 'static>(at: Instant, what: &Arc<T>) -> Alarm {
     let mut alarms = alarms();
     if !alarms.running {
+        // Spawned and detached under the lock that it takes first. So it cannot end while it is being detached, which
+        // glibc's `pthread_detach` does not withstand.
         let thread = thread::Builder::new().name("raddle deadlines".into()).spawn(run);
         if let Err(error) = thread {
             drop(alarms);

@@ -168,7 +168,8 @@ fn a_guard_in_a_thread_local_cancels_when_the_thread_ends() {
         let token = CancelToken::new();
         let child = token.child();
         let guard = token.cancel_on_drop();
-        thread::spawn(move || GUARD.set(Some(guard)));
+        let ends = thread::spawn(move || GUARD.set(Some(guard)));
         assert_eq!(child.wait(Limit::NEVER), Ok(()));
+        ends.join().unwrap();
     });
 }
