@@ -2,9 +2,11 @@
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
+
+use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::sync::model::marks;
 
@@ -15,33 +17,73 @@ const SILENT_BOUNDS: [&str; 5] =
 /// Explores every execution of the model, and asserts their number and that they reached the marks.
 ///
 /// A mutation run (`RADDLE_MUTANT`) changes the number, so that only what the model itself asserts counts there.
-pub(super) fn explore(executions: usize, reaches: &[&str], model: impl Fn() + Send + Sync + 'static) {
+pub(super) fn explore(executions: [usize; 2], reaches: &[&str], model: impl Fn() + Send + Sync + 'static) {
     run(None, executions, reaches, model);
 }
 
-/// Explores every execution that interrupts a running thread no more often than so, and says "bounded". For models that
-/// published loom does not end within a minute.
+/// The same; but published loom, which does not end this model within a minute, explores only what interrupts a running
+/// thread no more often than so, and the output says "bounded". The corrected one has no bound.
 pub(super) fn explore_bounded(
     preemptions: usize,
-    executions: usize,
+    executions: [usize; 2],
     reaches: &[&str],
     model: impl Fn() + Send + Sync + 'static,
 ) {
     run(Some(preemptions), executions, reaches, model);
 }
 
-fn run(preemptions: Option<usize>, executions: usize, reaches: &[&str], model: impl Fn() + Send + Sync + 'static) {
+/// Which loom this is, found out by what it explores: the published one is blind to a store that its own thread's load
+/// comes before.
+fn is_corrected() -> bool {
+    static CORRECTED: OnceLock<bool> = OnceLock::new();
+    *CORRECTED.get_or_init(|| {
+        let executions = check(None, || {
+            let word = Arc::new(AtomicU64::new(0));
+            let other = word.clone();
+            loom::thread::spawn(move || {
+                other.load(Relaxed);
+                other.store(1, Relaxed);
+            });
+            word.load(Relaxed);
+        });
+        match executions {
+            1 => false,
+            2.. => true,
+            0 => unreachable!("a model is run"),
+        }
+    })
+}
+
+fn run(preemptions: Option<usize>, executions: [usize; 2], reaches: &[&str], model: impl Fn() + Send + Sync + 'static) {
     for name in SILENT_BOUNDS {
         assert!(std::env::var_os(name).is_none(), "{name} is set: the search would be bounded silently");
     }
+    let (loom, expected, preemptions) =
+        if is_corrected() { ("corrected", executions[1], None) } else { ("published", executions[0], preemptions) };
+    marks::take_covered();
+    let start = Instant::now();
+    let count = check(preemptions, model);
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("model");
+    let bound = preemptions.map_or(String::new(), |most| format!(", bounded to {most} preemptions"));
+    println!("{name}: {count} executions in {:.1} s, {loom} loom{bound}", start.elapsed().as_secs_f64());
+    if std::env::var_os("RADDLE_MUTANT").is_some() {
+        return;
+    }
+    let covered = marks::take_covered();
+    for mark in reaches {
+        assert!(covered.contains(mark), "no execution reached {mark}; reached were {covered:?}");
+    }
+    assert_eq!(count, expected, "{name} explored another number of executions");
+}
+
+/// Runs loom; the number of executions.
+fn check(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) -> usize {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
     builder.max_permutations = None;
     builder.max_duration = None;
     builder.max_branches = 100_000;
-
-    marks::take_covered();
-    let start = Instant::now();
     let count = Arc::new(AtomicUsize::new(0));
     builder.check({
         let count = count.clone();
@@ -50,19 +92,7 @@ fn run(preemptions: Option<usize>, executions: usize, reaches: &[&str], model: i
             model();
         }
     });
-    let count = count.load(Ordering::Relaxed);
-    let thread = std::thread::current();
-    let name = thread.name().unwrap_or("model");
-    let bound = preemptions.map_or(String::new(), |most| format!(", bounded to {most} preemptions"));
-    println!("{name}: {count} executions in {:.1} s{bound}", start.elapsed().as_secs_f64());
-    if std::env::var_os("RADDLE_MUTANT").is_some() {
-        return;
-    }
-    let covered = marks::take_covered();
-    for mark in reaches {
-        assert!(covered.contains(mark), "no execution reached {mark}; reached were {covered:?}");
-    }
-    assert_eq!(count, executions, "{name} explored another number of executions");
+    count.load(Ordering::Relaxed)
 }
 
 /// Shares a value among a model's threads without a trace: loom's `Arc` would add its own interleavings. The value is
