@@ -89,13 +89,15 @@ struct Lease(Cell<Option<(Global<Registry>, usize)>>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // First of all, since destructors that run after this one may count too (invariant 3). Where `INDEX` is gone
-        // already, `current` knows.
-        let _ = INDEX.try_with(|index| index.set(SHARED));
-        if let Some((registry, number)) = self.0.take() {
-            covered!("index.end");
-            cleanup(|| registry.end(number));
-        }
+        cleanup(|| {
+            // First of all, since destructors that run after this one may count too (invariant 3). Where `INDEX` is gone
+            // already, `current` knows.
+            let _ = INDEX.try_with(|index| index.set(SHARED));
+            if let Some((registry, number)) = self.0.take() {
+                covered!("index.end");
+                registry.end(number);
+            }
+        });
     }
 }
 

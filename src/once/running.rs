@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::ptr;
 
-use crate::sync::local;
+use crate::sync::{cleanup, local};
 
 struct Frame {
     key: usize,
@@ -24,7 +24,7 @@ pub(super) fn run<R>(key: usize, init: impl FnOnce() -> R) -> R {
     struct Pop(*const Frame);
     impl Drop for Pop {
         fn drop(&mut self) {
-            TOP.with(|top| top.set(self.0));
+            cleanup(|| TOP.with(|top| top.set(self.0)));
         }
     }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomPinned;
 use std::pin::Pin;
 
 use super::node::{Node, Registration};
-use crate::sync::ParkToken;
+use crate::sync::{ParkToken, cleanup};
 
 /// The bits of a park token that are the primitive's own. The rest is the sleeper's mark.
 const FLAGS: usize = align_of::<Mark>() - 1;
@@ -75,10 +75,12 @@ impl<'n> Sleeper<'n> {
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
         if self.registered {
-            for (node, registration) in self.nodes.iter().flatten() {
-                // SAFETY: `register` has put it there.
-                unsafe { node.withdraw(registration) };
-            }
+            cleanup(|| {
+                for (node, registration) in self.nodes.iter().flatten() {
+                    // SAFETY: `register` has put it there.
+                    unsafe { node.withdraw(registration) };
+                }
+            });
         }
     }
 }
