@@ -10,8 +10,10 @@ usage: cargo xtask COMMAND
   test       format, clippy, unit, property, example and doc tests, and all models
   models     the models alone, on loom as published
   mutants [PREFIX]
-             weaken each named ordering and leave out each named step, and see that a model fails";
+             weaken each named ordering and leave out each named step, and see that a model fails
+  dependents what a user has: model checks of their own code, and no loom without";
 
+mod dependents;
 mod mutants;
 
 /// One command to run, and what to call it.
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         (Some("models"), None) => run(&[MODELS]),
         (Some("mutants"), None) => mutants::run(""),
         (Some("mutants"), Some(prefix)) => mutants::run(&prefix),
+        (Some("dependents"), None) => dependents::run(),
         (Some("--help" | "-h"), None) => {
             println!("{USAGE}");
             true
