@@ -62,7 +62,7 @@
 //! # Model checking
 //! Built with `--cfg loom` and the feature `loom`, the same types run under [loom](https://docs.rs/loom), so a dependent
 //! crate's own loom tests go straight through them. Constructors are not `const` there, and `raddle::model::advance` moves
-//! the clock that limits are measured by.
+//! the clock that limits are measured by. The README has an example, section "Your own models".
 //!
 //! # Features
 //! * `crossbeam-channel`: sending and receiving within a limit, and a token's channel for `select!`.
