@@ -11,8 +11,8 @@
 //! Invariants:
 //! 1. Only the thread that moved the state to `RUNNING` touches the value until it moves the state on.
 //! 2. In `READY` the value is there, and nobody writes to it but through `&mut`.
-//! 3. `PARKED` is set while anyone sleeps. It is cleared by the step to `READY`, which wakes all, or under the lock of
-//!    the queue when nobody sleeps there any more.
+//! 3. `PARKED` is set while anyone sleeps, from the step under the lock of the queue that comes before the sleep. It is
+//!    cleared by the step to `READY`, which wakes all, or under the lock of the queue when nobody sleeps there any more.
 //!
 //! Two kinds of thread wait: a *candidate* would initialise the cell itself, a *watcher* would not. An initialiser that
 //! fails wakes the first candidate of the queue and leaves watchers asleep. A woken candidate always tries first,
@@ -154,12 +154,15 @@ impl RawOnce {
         }
     }
 
-    /// Marks that a sleeper is coming.
-    fn announce(&self, met: u8) -> bool {
-        // Relaxed: the mark is looked at by the initialiser's read-modify-write and under the queue's lock.
-        met & PARKED != 0
-            || !step!("once.announce")
-            || self.0.compare_exchange(met, met | PARKED, Relaxed, Relaxed).is_ok()
+    /// Marks that somebody sleeps, in this state or where it is marked so already. Under the lock of the queue.
+    fn mark(&self, state: u8) -> bool {
+        let mark = if step!("once.mark") { PARKED } else { 0 };
+        // Relaxed: the mark is looked at by the initialiser's read-modify-write. The queue's lock orders this behind every
+        // change that was made under it; the step to `READY`, which is not, is followed by a wake-up of all.
+        match self.0.compare_exchange(state, state | mark, Relaxed, Relaxed) {
+            Ok(_) => true,
+            Err(now) => now == state | PARKED,
+        }
     }
 
     /// The caller's initialiser has failed.
@@ -185,8 +188,6 @@ impl RawOnce {
         unsafe {
             unpark_filter(self.key(), first_candidate, |result| {
                 let parked = if result.have_more_threads { PARKED } else { 0 };
-                // A mark that was set since the queue was looked through is overwritten. Its thread has yet to validate,
-                // under the lock of the queue that is held here, and will meet this state: a swap comes after the mark.
                 // Release: pairs as above.
                 state.swap(EMPTY | parked, ord!("once.fail-slow", Release));
                 LOOK
@@ -263,13 +264,8 @@ impl<'a> Waiter for Candidate<'a> {
         self.met & PARKED == 0
     }
 
-    fn announce(&mut self) -> bool {
-        self.once.announce(self.met)
-    }
-
-    fn validate(&self) -> bool {
-        // Relaxed: the queue's lock orders this load after every change that was made under it.
-        self.once.0.load(Relaxed) == RUNNING | PARKED
+    fn mark(&self) -> bool {
+        self.once.mark(RUNNING)
     }
 
     fn leave(&self, last: bool) {
@@ -305,13 +301,8 @@ impl Waiter for Watcher<'_> {
         self.met & PARKED == 0
     }
 
-    fn announce(&mut self) -> bool {
-        self.once.announce(self.met)
-    }
-
-    fn validate(&self) -> bool {
-        // Relaxed: as for a candidate. READY comes without PARKED.
-        self.once.0.load(Relaxed) & PARKED != 0
+    fn mark(&self) -> bool {
+        self.once.mark(self.met & !PARKED)
     }
 
     fn leave(&self, last: bool) {

@@ -4,21 +4,20 @@
 //! protocol, which cannot lose a wake-up:
 //!
 //! 1. *attempt*: take what is waited for, if it is there. (The first attempt is the caller's, on its fast path.)
-//! 2. *announce*: mark in the primitive's state that a sleeper is coming, so that whoever changes the state wakes it.
-//! 3. *validate*: under the lock of the queue, look once more. A waker takes the same lock after it has changed the
-//!    state, so either this look sees the change or the waker sees the sleeper.
-//! 4. sleep; then back to 1. A wake carries no promise.
+//! 2. *mark*: under the lock of the queue, look once more, and in the same step mark in the primitive's state that
+//!    somebody sleeps. Whoever changes a marked state takes the same lock to look for sleepers: so either this look sees the
+//!    change, or the one who makes it sees the mark and finds the sleeper.
+//! 3. sleep; then back to 1. A wake carries no promise.
 //!
-//! An announcement that fails means that the state has moved on, by another thread's progress; the limit is looked at by
-//! the sleep that follows.
+//! A mark that fails means that the state has moved on, by another thread's progress.
 //!
 //! A sleeper whose limit has passed tries once more before it gives up: a call that could both succeed and stop
 //! succeeds. It leaves under the lock of the queue, so a wake-up that was meant for it has either reached it (and is
 //! used by that last attempt) or goes to another.
 //!
-//! A sleeper under cancel tokens registers with their nodes before it marks its coming, and looks at their flags when it
-//! validates; what that guarantees stands in [`node`](super::node). A canceller takes it out of the queue; the mark that
-//! it leaves behind it takes back itself, under the lock of the queue.
+//! A sleeper under cancel tokens registers with their nodes before it joins the queue, and looks at their flags under its
+//! lock; what that guarantees stands in [`node`](super::node). A canceller takes it out of the queue; the mark that it leaves
+//! behind it takes back itself, under the lock of the queue.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -33,7 +32,7 @@ pub(super) const CANCEL: UnparkToken = UnparkToken(usize::MAX);
 
 /// What a thread waits for, and how it says so.
 ///
-/// `validate` and `leave` run under the lock of the queue: they only load and store atomics, and never panic.
+/// `mark` and `leave` run under the lock of the queue: they only load and store atomics, and never panic.
 pub(crate) trait Waiter {
     /// What the wait ends with.
     type Output;
@@ -46,19 +45,16 @@ pub(crate) trait Waiter {
         0
     }
 
-    /// Takes what is waited for, if it can be had now; else keeps the state that spoke against it, for `announce`.
+    /// Takes what is waited for, if it can be had now.
     fn attempt(&mut self) -> Option<Self::Output>;
 
-    /// Whether a short spin may be worth while before sleeping, in the state that `attempt` met.
+    /// Whether a short spin may be worth while before sleeping, after `attempt` has failed.
     fn may_spin(&self) -> bool {
         false
     }
 
-    /// Marks that a sleeper is coming, in the state that `attempt` met. False: it has moved on, attempt again.
-    fn announce(&mut self) -> bool;
-
-    /// Whether it is still right to sleep.
-    fn validate(&self) -> bool;
+    /// Marks that somebody sleeps, if it is still right to. False: the state has moved on and is as it was, attempt again.
+    fn mark(&self) -> bool;
 
     /// A waker took this thread from the queue and said why.
     fn woken(&mut self, _why: UnparkToken) {}
@@ -80,21 +76,19 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<
     loop {
         if !(waiter.may_spin() && spin.spin()) {
             sleeper.as_mut().register();
-            if waiter.announce() {
-                match sleep(waiter, &sleeper, deadline) {
-                    Slept::Woken(why) => {
-                        covered!("wait.woken");
-                        waiter.woken(why);
-                        spin.reset();
-                    }
-                    Slept::Invalid => covered!("wait.invalid"),
-                    Slept::Over => {
-                        let last_try = if step!("wait.last-try") { waiter.attempt() } else { None };
-                        return last_try.ok_or_else(|| {
-                            waiter.left();
-                            if sleeper.is_cancelled() { Stopped::Cancelled } else { Stopped::TimedOut }
-                        });
-                    }
+            match sleep(waiter, &sleeper, deadline) {
+                Slept::Woken(why) => {
+                    covered!("wait.woken");
+                    waiter.woken(why);
+                    spin.reset();
+                }
+                Slept::Invalid => covered!("wait.invalid"),
+                Slept::Over => {
+                    let last_try = if step!("wait.last-try") { waiter.attempt() } else { None };
+                    return last_try.ok_or_else(|| {
+                        waiter.left();
+                        if sleeper.is_cancelled() { Stopped::Cancelled } else { Stopped::TimedOut }
+                    });
                 }
             }
         }
@@ -117,7 +111,7 @@ fn sleep<W: Waiter>(waiter: &W, sleeper: &Sleeper<'_>, deadline: Option<Instant>
     let cancelled = Cell::new(false);
     let validate = || {
         cancelled.set(step!("wait.validate-flag") && sleeper.is_cancelled());
-        !cancelled.get() && (!step!("wait.validate") || waiter.validate())
+        !cancelled.get() && (!step!("wait.mark") || waiter.mark())
     };
     let leave = |_, last| waiter.leave(last);
     // SAFETY: the callbacks only load and store atomics and cells (`Waiter`'s contract), so they neither panic nor call
@@ -128,8 +122,11 @@ fn sleep<W: Waiter>(waiter: &W, sleeper: &Sleeper<'_>, deadline: Option<Instant>
             return Slept::Over;
         }
         ParkResult::Unparked(CANCEL) => covered!("wait.cancelled-asleep"),
-        ParkResult::Invalid if cancelled.get() => covered!("wait.cancelled-awake"),
         ParkResult::Unparked(why) => return Slept::Woken(why),
+        ParkResult::Invalid if cancelled.get() => {
+            covered!("wait.cancelled-awake");
+            return Slept::Over;
+        }
         ParkResult::Invalid => return Slept::Invalid,
     }
     // The canceller knows nothing of the primitive, so this thread looks itself whom it leaves behind.

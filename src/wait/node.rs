@@ -5,7 +5,7 @@
 //! | `CANCELLED` | for good |
 //! | `OWN` | cancelled by itself, not along with an ancestor |
 //! | `TIMED` | there is a deadline; set from the start or never |
-//! | `PARKED` | somebody sleeps in `wait` for this flag, or is about to |
+//! | `PARKED` | somebody sleeps in `wait` for this flag |
 //!
 //! Invariants:
 //! 1. The flag is set before its canceller looks for sleepers: in the queue of those that wait for the flag itself, then
@@ -70,9 +70,8 @@ impl RefUnwindSafe for Node {}
 
 impl Node {
     pub(crate) fn new(deadline: Option<Instant>) -> Self {
-        let timed = if deadline.is_some() { TIMED } else { 0 };
         Self {
-            state: AtomicU8::new(timed),
+            state: AtomicU8::new(if deadline.is_some() { TIMED } else { 0 }),
             lock: RawMutex::new(),
             sleepers: List::new(),
             deadline,
@@ -83,6 +82,11 @@ impl Node {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// The state in which it is not cancelled and nobody sleeps.
+    fn bare(&self) -> u8 {
+        if self.deadline.is_some() { TIMED } else { 0 }
     }
 
     #[inline]
@@ -183,7 +187,7 @@ impl Node {
             Some(deadline) => limit.or(deadline),
             None => limit,
         };
-        block(&mut UntilCancelled { node: self, met: 0 }, &mut Timer::new(&limit))
+        block(&mut UntilCancelled { node: self }, &mut Timer::new(&limit))
     }
 
     /// Has the canceller wake a sleeper.
@@ -245,8 +249,6 @@ impl fmt::Debug for Node {
 /// A thread that waits for the flag.
 struct UntilCancelled<'a> {
     node: &'a Node,
-    /// The state that the last attempt met: not cancelled.
-    met: u8,
 }
 
 impl Waiter for UntilCancelled<'_> {
@@ -257,20 +259,18 @@ impl Waiter for UntilCancelled<'_> {
     }
 
     fn attempt(&mut self) -> Option<()> {
-        self.met = self.node.load();
-        (self.met != 0 && self.node.check_slow(self.met).is_err()).then_some(())
+        self.node.check().is_err().then_some(())
     }
 
-    fn announce(&mut self) -> bool {
-        // Relaxed: the mark is looked at by the canceller's read-modify-write and under the queue's lock.
-        self.met & PARKED != 0
-            || !step!("node.announce")
-            || self.node.state.compare_exchange(self.met, self.met | PARKED, Relaxed, Relaxed).is_ok()
-    }
-
-    fn validate(&self) -> bool {
-        // Relaxed: the queue's lock orders this load after the step of a canceller that has woken this queue.
-        self.node.state.load(Relaxed) & (CANCELLED | PARKED) == PARKED
+    fn mark(&self) -> bool {
+        let mark = if step!("node.mark") { PARKED } else { 0 };
+        let bare = self.node.bare();
+        // Relaxed: the mark is looked at by the canceller's read-modify-write. The queue's lock orders this behind the step
+        // of a canceller that has woken this queue.
+        match self.node.state.compare_exchange(bare, bare | mark, Relaxed, Relaxed) {
+            Ok(_) => true,
+            Err(state) => state == bare | PARKED,
+        }
     }
 
     fn leave(&self, last: bool) {

@@ -4,15 +4,16 @@
 //! | --- | --- |
 //! | `0` | free |
 //! | `LOCKED` | held, nobody sleeps |
-//! | `LOCKED + PARKED` | held, and a thread sleeps or is about to |
+//! | `LOCKED + PARKED` | held, and a thread sleeps |
 //! | `PARKED` | free, one sleeper was woken and more sleep |
 //! | `POISONED` | refused to all until cleared; nobody sleeps |
 //!
 //! Invariants:
 //! 1. `POISONED` excludes the other bits: it is set only by the holder, in the step that lets go, and a thread takes the
 //!    lock or marks itself as a sleeper only from a state without it.
-//! 2. A thread sleeps only after it has seen `LOCKED + PARKED` under the lock of the queue. The holder lets go of a
-//!    `PARKED` lock under that lock, or it poisons the lock and then wakes all under it: no sleeper is left behind.
+//! 2. A thread joins the queue in the state `LOCKED + PARKED`, which it meets or makes under the lock of the queue. The
+//!    holder lets go of a `PARKED` lock under that lock, or it poisons the lock and then wakes all under it: no sleeper is
+//!    left behind.
 //! 3. `PARKED` is set while anyone sleeps whom no poisoner is about to wake. It is cleared under the lock of the queue
 //!    when nobody sleeps there any more, or by the poisoner.
 //!
@@ -154,8 +155,6 @@ impl RawMutex {
                 let parked = if result.have_more_threads { PARKED } else { 0 };
                 let hand_over = first.get().is_some_and(|losses| losses >= MAX_LOSSES);
                 let (state, why) = if hand_over { (LOCKED | parked, HANDED) } else { (parked, RETRY) };
-                // A mark that was set since the queue was looked through is overwritten. Its thread has yet to validate,
-                // under the lock of the queue that is held here, and will meet this state: a swap comes after the mark.
                 // Release: pairs with the Acquire of the next to take the lock, or of the thread it is handed to.
                 self.0.swap(state, ord!("raw.unlock-slow", Release));
                 why
@@ -254,16 +253,14 @@ impl Waiter for Locker<'_> {
         self.met & PARKED == 0
     }
 
-    fn announce(&mut self) -> bool {
-        // Relaxed: the mark is looked at by the unlocker's compare-exchange and under the queue's lock.
-        self.met & PARKED != 0
-            || !step!("raw.announce")
-            || self.mutex.0.compare_exchange(LOCKED, LOCKED | PARKED, Relaxed, Relaxed).is_ok()
-    }
-
-    fn validate(&self) -> bool {
-        // Relaxed: the queue's lock orders this load after every change that was made under it.
-        self.mutex.0.load(Relaxed) == LOCKED | PARKED
+    fn mark(&self) -> bool {
+        let mark = if step!("raw.mark") { PARKED } else { 0 };
+        // Relaxed: the mark is looked at by the unlocker's read-modify-write. The queue's lock orders this behind every
+        // change that was made under it; a poisoner, who is not under it, wakes all afterwards.
+        match self.mutex.0.compare_exchange(LOCKED, LOCKED | mark, Relaxed, Relaxed) {
+            Ok(_) => true,
+            Err(state) => state == LOCKED | PARKED,
+        }
     }
 
     fn woken(&mut self, why: UnparkToken) {

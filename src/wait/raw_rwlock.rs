@@ -3,8 +3,8 @@
 //! | bits | meaning |
 //! | --- | --- |
 //! | `WRITER` | a writer holds |
-//! | `READERS` | readers sleep, or are about to |
-//! | `WRITERS` | writers sleep, or are about to: new readers wait |
+//! | `READERS` | readers sleep |
+//! | `WRITERS` | writers sleep: new readers wait |
 //! | `POISONED` | refused to all until cleared; nobody holds or sleeps |
 //! | from `READER` on | how many readers hold |
 //!
@@ -19,11 +19,12 @@
 //! turn of readers.
 //!
 //! Invariants:
-//! 1. A thread sleeps only after it has seen its bit, and who is in its way, under the lock of the queue.
+//! 1. A thread joins the queue in a state with its bit and with who is in its way, which it meets or makes under the lock
+//!    of the queue.
 //! 2. Whoever lets go of the lock while a bit is set does so under the lock of the queue: a writer as it is; the last
 //!    reader by first taking the place of a writer, unless another was quicker, who will then do it.
 //! 3. A bit is set while anyone of its kind sleeps. It is cleared under the lock of the queue when none sleep there any
-//!    more; also that of a writer which did not sleep after all, before any reader is let in.
+//!    more; also that of a writer which has given up, before any reader is let in.
 //! 4. A writer that gives up, and leaves no other asleep, lets in the readers that it held back.
 //!
 //! # Memory ordering
@@ -277,14 +278,11 @@ impl RawRwLock {
                 self.nobody(READERS, instead, result);
             } else {
                 covered!("rw.readers-let-in");
-                if !result.have_more_threads && step!("rw.no-writers-left") {
-                    // Only writers could be left. One that left its bit when it took the lock by itself must not keep out
-                    // readers; one that has yet to validate will look again.
-                    // Relaxed: the step below lets go.
-                    self.0.fetch_and(!WRITERS, Relaxed);
-                }
-                // The bit is set: it is cleared only under the lock of the queue, which is held here.
-                let change = (readers * READER).wrapping_sub(instead).wrapping_sub(READERS);
+                // Only writers could be left, and if none is, their bit is from one that has given up: it must not keep out
+                // readers. Relaxed: it is set and cleared only under the lock of the queue, which is held here.
+                let left = result.have_more_threads || !step!("rw.no-writers-left");
+                let over = READERS | if left { 0 } else { self.0.load(Relaxed) & WRITERS };
+                let change = (readers * READER).wrapping_sub(instead).wrapping_sub(over);
                 // Release: pairs with the Acquire of those that are let in.
                 self.0.fetch_add(change, ord!("rw.readers-let-in", Release));
             }
@@ -335,7 +333,7 @@ impl RawRwLock {
     }
 
     /// Under the lock of the queue, nobody of the kind of this bit was found there. Clears the bit; and if nobody sleeps at
-    /// all, lets go of what the caller holds in the same step, so that one who is about to sleep cannot hold it up.
+    /// all, lets go of what the caller holds in the same step.
     fn nobody(&self, bit: u64, held: u64, result: UnparkResult) {
         let clear = if result.have_more_threads { bit } else { READERS | WRITERS | held };
         // Release: pairs with the Acquire of the next to take the lock.
@@ -384,10 +382,24 @@ impl RawRwLock {
         self.unlock_read();
     }
 
-    /// Marks that a sleeper of a kind is coming, in the state that it met.
-    fn announce(&self, met: u64, bit: u64) -> bool {
-        // Relaxed: the mark is looked at by the holders' read-modify-writes and under the queue's lock.
-        met & bit != 0 || !step!("rw.announce") || self.0.compare_exchange(met, met | bit, Relaxed, Relaxed).is_ok()
+    /// Marks that a thread of this kind sleeps, unless nobody is in its way any more. Under the lock of the queue.
+    fn mark(&self, bit: u64, in_the_way: u64) -> bool {
+        let mark = if step!("rw.mark") { bit } else { 0 };
+        // Relaxed: the mark is looked at by the holders' read-modify-writes. The queue's lock orders this behind every change
+        // that was made under it.
+        let mut state = self.0.load(Relaxed);
+        loop {
+            if state & in_the_way == 0 {
+                return false;
+            }
+            if state & bit != 0 {
+                return true;
+            }
+            match self.0.compare_exchange(state, state | mark, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(now) => state = now,
+            }
+        }
     }
 
     fn leave(&self, last: bool) {
@@ -446,14 +458,8 @@ impl Waiter for Reader<'_> {
         self.met & (READERS | WRITERS) == 0
     }
 
-    fn announce(&mut self) -> bool {
-        self.lock.announce(self.met, READERS)
-    }
-
-    fn validate(&self) -> bool {
-        // Relaxed: the queue's lock orders this load after every change that was made under it.
-        let state = self.lock.0.load(Relaxed);
-        state & READERS != 0 && state & (WRITER | WRITERS) != 0
+    fn mark(&self) -> bool {
+        self.lock.mark(READERS, WRITER | WRITERS)
     }
 
     fn woken(&mut self, why: UnparkToken) {
@@ -507,14 +513,8 @@ impl Waiter for Writer<'_> {
         self.met & (READERS | WRITERS) == 0
     }
 
-    fn announce(&mut self) -> bool {
-        self.lock.announce(self.met, WRITERS)
-    }
-
-    fn validate(&self) -> bool {
-        // Relaxed: as for a reader.
-        let state = self.lock.0.load(Relaxed);
-        state & WRITERS != 0 && state & HELD != 0
+    fn mark(&self) -> bool {
+        self.lock.mark(WRITERS, HELD)
     }
 
     fn woken(&mut self, why: UnparkToken) {

@@ -140,7 +140,7 @@ impl WaitGroup {
 
     #[cold]
     fn wait_slow(&self, state: State, limit: &Limit<'_>) -> Result<State, Stopped> {
-        block(&mut Wait { group: self, generation: state.generation(), met: state }, &mut Timer::new(limit))
+        block(&mut Wait { group: self, generation: state.generation() }, &mut Timer::new(limit))
     }
 
     /// Forgets that a worker panicked.
@@ -197,8 +197,6 @@ impl WaitGroup {
 struct Wait<'a> {
     group: &'a WaitGroup,
     generation: u64,
-    /// The state that the last attempt met: not over.
-    met: State,
 }
 
 impl Wait<'_> {
@@ -218,22 +216,26 @@ impl Waiter for Wait<'_> {
     fn attempt(&mut self) -> Option<State> {
         // Acquire: pairs with the Release in `end`; all that the workers did is visible.
         let state = State(self.group.state.load(ord!("group.wait", Acquire)));
-        self.met = state;
         self.is_over(state).then_some(state)
     }
 
-    fn announce(&mut self) -> bool {
-        // Relaxed: the mark is looked at by the last worker's compare-exchange and under the queue's lock.
-        let met = self.met;
-        met.is_parked()
-            || !step!("group.announce")
-            || self.group.state.compare_exchange(met.0, met.0 | State::PARKED, Relaxed, Relaxed).is_ok()
-    }
-
-    fn validate(&self) -> bool {
-        // Relaxed: the queue's lock orders this load after the step of every worker that has woken this queue.
-        let state = State(self.group.state.load(Relaxed));
-        state.is_parked() && !self.is_over(state)
+    fn mark(&self) -> bool {
+        let mark = if step!("group.mark") { State::PARKED } else { 0 };
+        // Relaxed: the mark is looked at by the last worker's compare-exchange. The queue's lock orders this behind the step
+        // of every worker that has woken this queue.
+        let mut state = State(self.group.state.load(Relaxed));
+        loop {
+            if self.is_over(state) {
+                return false;
+            }
+            if state.is_parked() {
+                return true;
+            }
+            match self.group.state.compare_exchange(state.0, state.0 | mark, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(now) => state = State(now),
+            }
+        }
     }
 
     fn leave(&self, last: bool) {

@@ -47,7 +47,7 @@ fn free_at_last(held: &Shared<Held>) -> Judge<()> {
 /// set. Two threads.
 #[test]
 fn cancel_against_registration() {
-    explore([6_701, 0], &["node.cancel-woke", "wait.cancelled-asleep", "wait.cancelled-awake"], || {
+    explore([685, 412], &["node.cancel-woke", "wait.cancelled-asleep", "wait.cancelled-awake"], || {
         let (held, guard) = Held::new();
         let waiter = loom::thread::spawn({
             let held = held.clone();
@@ -64,7 +64,7 @@ fn cancel_against_registration() {
 /// Fails if a waiter that is cancelled as the lock is let go of neither gets it nor leaves it free. Two threads.
 #[test]
 fn cancel_against_unlock() {
-    explore([70_139, 0], &["wait.woken", "node.cancel-woke"], || {
+    explore([3_839, 446], &["wait.woken", "node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -82,7 +82,7 @@ fn cancel_against_unlock() {
 /// Fails if a waiter that was woken for a lock which others took meanwhile sleeps on after it is cancelled. Two threads.
 #[test]
 fn unlock_against_cancel() {
-    explore([60_557, 0], &["wait.woken", "wait.cancelled-awake"], || {
+    explore([16_028, 5_325], &["wait.woken", "wait.cancelled-awake"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -101,7 +101,7 @@ fn unlock_against_cancel() {
 /// Fails if a waiter that is cancelled as it is handed the lock loses it. Two threads.
 #[test]
 fn cancel_against_hand_over() {
-    explore_bounded(5, [7_290, 0], &["raw.handed", "node.cancel-woke"], || {
+    explore([32_309, 7_658], &["raw.handed", "node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -122,7 +122,7 @@ fn cancel_against_hand_over() {
 /// token. Three threads.
 #[test]
 fn two_tokens() {
-    explore_bounded(4, [65_956, 0], &["node.cancel-woke"], || {
+    explore_bounded(4, [30_900, 132_841], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let other = Shared::new(CancelToken::new());
         spawn({
@@ -143,7 +143,7 @@ fn two_tokens() {
 /// Fails if a waiter under two tokens listens to one only. Two threads.
 #[test]
 fn either_of_two() {
-    explore([4_793, 0], &["node.cancel-woke"], || {
+    explore([481, 246], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let second = Shared::new(CancelToken::new());
         spawn({
@@ -158,7 +158,7 @@ fn either_of_two() {
 /// Fails if a waiter whose token expires as the lock is let go of neither gets it nor leaves it free. Two threads.
 #[test]
 fn deadline_against_unlock() {
-    explore([4_829, 0], &["wait.timed-out", "wait.woken"], || {
+    explore([1_233, 481], &["wait.timed-out", "wait.woken"], || {
         let (held, guard) = Held::new();
         let timed = Shared::new(held.token.child_within(SECOND));
         spawn({
@@ -180,7 +180,7 @@ fn deadline_against_unlock() {
 /// Fails if a token ends while a thread waits under it: that thread has a handle of its own. Two threads.
 #[test]
 fn dropped_while_waited_under() {
-    explore([7, 0], &["wait.woken", "tree.end"], || {
+    explore([4, 5], &["wait.woken", "tree.end"], || {
         let (held, guard) = Held::new();
         let parent = CancelToken::new();
         let child = parent.child();
@@ -198,7 +198,7 @@ fn dropped_while_waited_under() {
 /// threads.
 #[test]
 fn waiters_for_the_token() {
-    explore([6_333, 0], &["wait.woken", "wait.invalid", "node.cancel-parked"], || {
+    explore([699, 1_537], &["wait.woken", "wait.invalid", "node.cancel-parked"], || {
         let shared = Shared::new((CancelToken::new(), UnsafeCell::new(0)));
         for _ in 0..2 {
             let shared = shared.clone();
@@ -217,7 +217,7 @@ fn waiters_for_the_token() {
 /// Fails if a waiter for the token that gives up keeps its mark, or wins over the token's own end. Two threads.
 #[test]
 fn waiter_for_the_token_gives_up() {
-    explore([405, 0], &["node.leave-last", "wait.timed-out"], || {
+    explore([249, 121], &["node.leave-last", "wait.timed-out"], || {
         let token = Shared::new(CancelToken::new());
         let waiter = loom::thread::spawn({
             let token = token.clone();
@@ -239,7 +239,7 @@ fn waiter_for_the_token_gives_up() {
 /// Two threads.
 #[test]
 fn check_against_cancel() {
-    explore([58, 0], &[], || {
+    explore([28, 20], &[], || {
         let shared = Shared::new((CancelToken::new(), UnsafeCell::new(0)));
         let child = shared.0.child();
         spawn({
@@ -264,7 +264,7 @@ fn check_against_cancel() {
 /// two cancels of a parent and of its child block each other. Three threads.
 #[test]
 fn cancels_meet() {
-    explore_bounded(4, [11_153, 0], &["tree.down"], || {
+    explore([366_663, 2_921], &["tree.down"], || {
         let parent = CancelToken::new();
         let child = parent.child();
         let grandchild = child.child();
@@ -294,7 +294,7 @@ fn cancels_meet() {
 /// Fails if a child that is made while its parent is being cancelled escapes. Two threads.
 #[test]
 fn born_while_cancelled() {
-    explore([25, 0], &[], || {
+    explore([13, 15], &[], || {
         let parent = CancelToken::new();
         let maker = loom::thread::spawn({
             let parent = parent.clone();
@@ -308,7 +308,7 @@ fn born_while_cancelled() {
 /// Fails if a token ends before all that was done through its handles: here, reading its cause. Two threads.
 #[test]
 fn last_handle() {
-    explore([3, 0], &["tree.end"], || {
+    explore([3, 2], &["tree.end"], || {
         let token = CancelToken::new();
         token.cancel_with("why");
         spawn({
@@ -322,7 +322,7 @@ fn last_handle() {
 /// Fails if a canceller uses a child that has ended, or if a cause or a branch is not dropped. Two threads.
 #[test]
 fn dropped_while_cancelled() {
-    explore([3_078, 0], &["tree.down", "tree.end"], || {
+    explore([594, 588], &["tree.down", "tree.end"], || {
         let parent = CancelToken::new();
         let (one, other) = (parent.child(), parent.child());
         spawn(move || drop(one));
@@ -347,7 +347,7 @@ impl std::error::Error for Tracked {}
 /// Fails if a candidate that is cancelled keeps the wake-up that another candidate needs. Three threads.
 #[test]
 fn cancelled_candidate() {
-    explore_bounded(4, [79_185, 0], &["once.failed", "node.cancel-woke"], || {
+    explore_bounded(4, [36_861, 224_214], &["once.failed", "node.cancel-woke"], || {
         let shared = Shared::new((OnceCell::new(), CancelToken::new()));
         let _ = shared.0.get_or_try_init(|| {
             spawn({
@@ -370,7 +370,7 @@ fn cancelled_candidate() {
 /// Fails if a waiter for a group that is cancelled as the last worker ends sleeps on, or leaves its mark. Two threads.
 #[test]
 fn cancelled_waiter_for_a_group() {
-    explore([39_466, 0], &["node.cancel-woke", "wait.woken"], || {
+    explore([2_373, 952], &["node.cancel-woke", "wait.woken"], || {
         let shared = Shared::new((WaitGroup::new(), CancelToken::new()));
         std::mem::forget(shared.0.worker());
         spawn({

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::explore::{Judge, Shared, explore, explore_bounded, spawn};
+use super::explore::{Judge, Shared, explore, spawn};
 use crate::sync::model::execution::pretend_panicking;
 use crate::wait::{RawRwLock, Refused, Timer};
 use crate::{CancelToken, Limit, LockError, OrderedMutex, OrderedRwLock, Stopped, lock_all};
@@ -30,7 +30,7 @@ fn read(lock: &OrderedRwLock<u32>) -> u32 {
 /// Fails if a reader and a writer are in the lock at once, if one does not see what the other did, or sleeps on. Two threads.
 #[test]
 fn reader_and_writer() {
-    explore([179, 0], &["wait.woken", "rw.last-reader", "rw.readers-let-in", "rw.handed-write"], || {
+    explore([16, 14], &["wait.woken", "rw.last-reader", "rw.readers-let-in", "rw.handed-write"], || {
         let lock = lock();
         spawn({
             let lock = lock.clone();
@@ -44,7 +44,7 @@ fn reader_and_writer() {
 /// other can lose.
 #[test]
 fn two_writers() {
-    explore([541, 0], &["wait.woken", "rw.writer-woken", "rw.handed-write"], || {
+    explore([315, 619], &["wait.woken", "rw.writer-woken", "rw.handed-write"], || {
         let lock = lock();
         spawn({
             let lock = lock.clone();
@@ -59,7 +59,7 @@ fn two_writers() {
 /// behind. Three threads.
 #[test]
 fn two_readers_and_a_writer() {
-    explore_bounded(4, [5_838, 0], &["rw.last-reader", "rw.readers-let-in"], || {
+    explore([4_933, 5_994], &["rw.last-reader", "rw.readers-let-in"], || {
         let lock = lock();
         let guard = lock.read().unwrap();
         spawn({
@@ -77,7 +77,7 @@ fn two_readers_and_a_writer() {
 /// Fails if the mark of a writer that took the lock without sleeping keeps readers out after its turn. Three threads.
 #[test]
 fn mark_of_a_writer_that_did_not_sleep() {
-    explore_bounded(4, [5_862, 0], &["rw.readers-let-in"], || {
+    explore([4_933, 5_994], &["rw.readers-let-in"], || {
         let lock = lock();
         let guard = lock.read().unwrap();
         spawn({
@@ -101,7 +101,7 @@ fn mark_of_a_writer_that_did_not_sleep() {
 /// threads.
 #[test]
 fn handed_over_late() {
-    explore_bounded(4, [9_217, 0], &["rw.handed-write", "wait.timed-out"], || {
+    explore([173_908, 27_583], &["rw.handed-write", "wait.timed-out"], || {
         let lock = lock();
         let guard = lock.read().unwrap();
         spawn({
@@ -123,7 +123,7 @@ fn handed_over_late() {
 /// Fails if a writer or a reader is left behind while others are let in. Three threads.
 #[test]
 fn two_writers_and_a_reader() {
-    explore_bounded(5, [27_246, 0], &["rw.writer-woken", "rw.readers-let-in"], || {
+    explore([10_623, 8_790], &["rw.writer-woken", "rw.readers-let-in"], || {
         let lock = lock();
         let mut guard = lock.write().unwrap();
         spawn({
@@ -143,7 +143,7 @@ fn two_writers_and_a_reader() {
 /// that is kept out is a deadlock. Three threads.
 #[test]
 fn writer_gives_up() {
-    explore_bounded(4, [10_939, 0], &["rw.reopened", "node.cancel-woke"], || {
+    explore([150_604, 33_392], &["rw.reopened", "node.cancel-woke"], || {
         let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
         std::mem::forget(shared.0.read().unwrap());
         spawn({
@@ -162,7 +162,7 @@ fn writer_gives_up() {
 /// mark. Two threads.
 #[test]
 fn writer_times_out() {
-    explore([1_309, 0], &["wait.timed-out", "rw.leave-last"], || {
+    explore([275, 51], &["wait.timed-out", "rw.leave-last"], || {
         let lock = lock();
         let free = free_at_last(&lock);
         let guard = lock.read().unwrap();
@@ -184,7 +184,7 @@ fn writer_times_out() {
 /// Fails if the last sleeper to leave keeps its mark: every later unlock would look for sleepers. One thread.
 #[test]
 fn leaver_takes_its_mark() {
-    explore([1, 0], &["rw.leave-last"], || {
+    explore([1, 1], &["rw.leave-last"], || {
         let lock = RawRwLock::new();
         let late = Limit::from(Duration::ZERO);
         lock.write(&mut Timer::new(&late)).unwrap();
@@ -200,7 +200,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a reader that is cancelled as the writer leaves neither gets the lock nor leaves it free. Two threads.
 #[test]
 fn reader_is_cancelled() {
-    explore([70_139, 0], &["node.cancel-woke", "rw.leave-last"], || {
+    explore([3_839, 446], &["node.cancel-woke", "rw.leave-last"], || {
         let (lock, token) = (lock(), Shared::new(CancelToken::new()));
         let free = free_at_last(&lock);
         let guard = lock.write().unwrap();
@@ -222,7 +222,7 @@ fn reader_is_cancelled() {
 /// Fails if a poisoner leaves a sleeper behind, or if somebody gets a poisoned lock. Three threads.
 #[test]
 fn poison_wakes_all() {
-    explore([2_987, 0], &["rw.poison-parked", "wait.woken"], || {
+    explore([338, 222], &["rw.poison-parked", "wait.woken"], || {
         let lock = lock();
         let guard = lock.write().unwrap();
         spawn({
@@ -240,7 +240,7 @@ fn poison_wakes_all() {
 /// Fails if who mends a lock does not see what the poisoner did, or if two mend it. Two threads.
 #[test]
 fn mended_poison() {
-    explore([12, 0], &[], || {
+    explore([12, 10], &[], || {
         let lock = lock();
         let mut guard = lock.write().unwrap();
         spawn({
@@ -258,7 +258,7 @@ fn mended_poison() {
 /// Fails if sets that mix mutexes with reads and writes can deadlock. Two threads that name them in opposite orders.
 #[test]
 fn mixed_sets() {
-    explore([7_845, 0], &["wait.woken"], || {
+    explore([255, 250], &["wait.woken"], || {
         let shared = Shared::new((OrderedMutex::new(1, 0), OrderedRwLock::new(2, 0), OrderedRwLock::new(3, 0)));
         spawn({
             let shared = shared.clone();
