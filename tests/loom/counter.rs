@@ -71,8 +71,8 @@ fn one_segment() {
     });
 }
 
-/// Fails if a number is given on before its last holder's last addition, so that one of the two is lost. Two threads
-/// that may or may not get one number, and a third that reads.
+/// Fails if a number is given on before its last holder's last addition, so that one of the two is lost. Three threads:
+/// two that may or may not get one number, and one that reads.
 #[test]
 fn index_given_on() {
     explore([599, 97], &["index.end"], || {

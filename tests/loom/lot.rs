@@ -31,7 +31,7 @@ fn spawn_waker(flag: &Shared<AtomicU8>) {
     });
 }
 
-/// A sleeper either sees the flag or is woken, and both happen. Two threads.
+/// Fails if a sleeper neither sees the flag nor is woken, or if one of the two never happens. Two threads.
 #[test]
 fn validate_against_wake() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
@@ -45,7 +45,7 @@ fn validate_against_wake() {
     assert_eq!(results, ["Invalid", "Unparked(UnparkToken(7))"]);
 }
 
-/// A sleeper whose time passes while it is woken gets one of the two, and both happen. Three threads.
+/// Fails if a sleeper whose time passes while it is woken gets neither, or if one of the two never happens. Three threads.
 #[test]
 fn deadline_against_wake() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
@@ -61,7 +61,7 @@ fn deadline_against_wake() {
     assert_eq!(results, ["Invalid", "TimedOut", "Unparked(UnparkToken(7))"]);
 }
 
-/// A deadline that has passed when the thread lies down ends its sleep. One thread.
+/// Fails if a deadline that has passed already when the thread lies down does not end its sleep. One thread.
 #[test]
 fn deadline_passed() {
     explore([1, 1], &[], || {
@@ -70,7 +70,7 @@ fn deadline_passed() {
     });
 }
 
-/// A filter wakes whom it picks and nobody else. Three threads.
+/// Fails if a filter wakes another than whom it picks. Three threads.
 #[test]
 fn filter_picks_by_token() {
     explore([136, 29], &[], || {
@@ -98,7 +98,8 @@ fn filter_picks_by_token() {
     });
 }
 
-/// State made in one execution is not met in the next: each begins with an empty lot and a clock at its start.
+/// Fails if state made in one execution is met in the next: each begins with an empty lot and a clock at its start. One
+/// thread.
 #[test]
 fn executions_are_apart() {
     explore([1, 1], &[], || {

@@ -7,6 +7,7 @@
 mod cancel;
 mod counter;
 mod explore;
+mod four_threads;
 mod lock;
 mod lot;
 mod once;

@@ -15,6 +15,7 @@ usage: cargo xtask COMMAND
 
 mod dependents;
 mod mutants;
+mod table;
 
 /// One command to run, and what to call it.
 struct Step {
