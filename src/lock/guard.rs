@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use super::set::{Exclusive, Request};
 use super::{LockError, held};
 use crate::Limit;
-use crate::sync::{PanicWatch, cleanup};
+use crate::sync::{PanicWatch, cleanup, step};
 use crate::wait::Timer;
 
 /// Access to the value of one lock, which is let go of when this is dropped: an
@@ -85,7 +85,7 @@ impl<R: Request> Drop for Guard<R> {
         cleanup(|| {
             let lock = self.request.entry();
             held::pop(lock.id);
-            if self.watch.panicked() { lock.raw.poison() } else { lock.raw.unlock() }
+            if self.watch.panicked() && step!("lock.poison") { lock.raw.poison() } else { lock.raw.unlock() }
         });
     }
 }

@@ -42,13 +42,17 @@ pub(super) fn may_wait(wanted: LockId) -> Result<(), LockError> {
 /// Notes that the thread has a guard whose highest id is `id`.
 #[inline]
 pub(super) fn push(id: LockId) {
-    HELD.with(|held| held.push(id));
+    if step!("lock.note-held") {
+        HELD.with(|held| held.push(id));
+    }
 }
 
 /// Notes that the guard is gone.
 #[inline]
 pub(super) fn pop(id: LockId) {
-    HELD.with(|held| held.pop(id));
+    if step!("lock.note-held") {
+        HELD.with(|held| held.pop(id));
+    }
 }
 
 impl Held {

@@ -388,7 +388,7 @@ impl<S: LockSet> Drop for Locked<S> {
             if let Some(id) = self.highest {
                 held::pop(id);
             }
-            let poison = self.watch.panicked();
+            let poison = self.watch.panicked() && step!("lock.poison-all");
             for at in 0..self.set.set_len() {
                 let lock = self.set.set_entry(at).raw;
                 if poison { lock.poison() } else { lock.unlock() }

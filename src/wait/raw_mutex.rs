@@ -153,7 +153,7 @@ impl RawMutex {
         unsafe {
             unpark_filter(self.key(), wake_first, |result| {
                 let parked = if result.have_more_threads { PARKED } else { 0 };
-                let hand_over = first.get().is_some_and(|losses| losses >= MAX_LOSSES);
+                let hand_over = first.get().is_some_and(|losses| losses >= MAX_LOSSES) && step!("raw.hand-over");
                 let (state, why) = if hand_over { (LOCKED | parked, HANDED) } else { (parked, RETRY) };
                 // Release: pairs with the Acquire of the next to take the lock, or of the thread it is handed to.
                 self.0.swap(state, ord!("raw.unlock-slow", Release));

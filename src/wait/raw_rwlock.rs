@@ -314,7 +314,7 @@ impl RawRwLock {
             let bit = if more.get() { 0 } else { WRITERS };
             match first.get() {
                 None => self.nobody(WRITERS, WRITER, result),
-                Some(losses) if hand_over || losses >= MAX_LOSSES => {
+                Some(losses) if hand_over || losses >= MAX_LOSSES && step!("rw.hand-over-at-last") => {
                     // Release: pairs with the Acquire of the writer that it is handed to.
                     self.0.fetch_and(!bit, ord!("rw.hand-over", Release));
                     return HANDED;

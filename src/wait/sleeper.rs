@@ -4,7 +4,7 @@ use std::marker::PhantomPinned;
 use std::pin::Pin;
 
 use super::node::{Node, Registration};
-use crate::sync::{ParkToken, cleanup};
+use crate::sync::{ParkToken, cleanup, step};
 
 /// The bits of a park token that are the primitive's own. The rest is the sleeper's mark.
 const FLAGS: usize = align_of::<Mark>() - 1;
@@ -48,7 +48,7 @@ impl<'n> Sleeper<'n> {
 
     /// Has the cancellers of the nodes look for this sleeper from here on.
     pub(super) fn register(self: Pin<&mut Self>) {
-        if self.registered {
+        if self.registered || !step!("sleeper.register") {
             return;
         }
         // SAFETY: nothing is moved out.
@@ -74,7 +74,7 @@ impl<'n> Sleeper<'n> {
 
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
-        if self.registered {
+        if self.registered && step!("sleeper.withdraw") {
             cleanup(|| {
                 for (node, registration) in self.nodes.iter().flatten() {
                     // SAFETY: `register` has put it there.
