@@ -95,7 +95,7 @@ impl RawOnce {
     /// Whether the mark of a sleeper is set, for models.
     #[cfg(all(loom, test))]
     pub(super) fn someone_sleeps(&self) -> bool {
-        self.0.load(Relaxed) & PARKED != 0
+        self.0.fetch_or(0, Relaxed) & PARKED != 0
     }
 
     /// Makes the cell empty again and says whether the value was there.

@@ -164,7 +164,7 @@ impl WaitGroup {
     /// Whether somebody has marked that it waits, for models.
     #[cfg(all(loom, test))]
     pub(crate) fn someone_waits(&self) -> bool {
-        State(self.state.load(Relaxed)).is_parked()
+        State(self.state.fetch_or(0, Relaxed)).is_parked()
     }
 
     /// A worker is done.

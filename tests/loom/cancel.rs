@@ -47,7 +47,7 @@ fn free_at_last(held: &Shared<Held>) -> Judge<()> {
 /// set. Two threads.
 #[test]
 fn cancel_against_registration() {
-    explore([685, 412], &["node.cancel-woke", "wait.cancelled-asleep", "wait.cancelled-awake"], || {
+    explore([1_217, 437], &["node.cancel-woke", "wait.cancelled-asleep", "wait.cancelled-awake"], || {
         let (held, guard) = Held::new();
         let waiter = loom::thread::spawn({
             let held = held.clone();
@@ -64,7 +64,7 @@ fn cancel_against_registration() {
 /// Fails if a waiter that is cancelled as the lock is let go of neither gets it nor leaves it free. Two threads.
 #[test]
 fn cancel_against_unlock() {
-    explore([3_839, 446], &["wait.woken", "node.cancel-woke"], || {
+    explore([7_731, 519], &["wait.woken", "node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -82,7 +82,7 @@ fn cancel_against_unlock() {
 /// Fails if a waiter that was woken for a lock which others took meanwhile sleeps on after it is cancelled. Two threads.
 #[test]
 fn unlock_against_cancel() {
-    explore([16_028, 5_325], &["wait.woken", "wait.cancelled-awake"], || {
+    explore([31_135, 5_887], &["wait.woken", "wait.cancelled-awake"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -101,7 +101,7 @@ fn unlock_against_cancel() {
 /// Fails if a waiter that is cancelled as it is handed the lock loses it. Two threads.
 #[test]
 fn cancel_against_hand_over() {
-    explore([32_309, 7_658], &["raw.handed", "node.cancel-woke"], || {
+    explore([52_541, 8_550], &["raw.handed", "node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -122,7 +122,7 @@ fn cancel_against_hand_over() {
 /// token. Three threads.
 #[test]
 fn two_tokens() {
-    explore_bounded(4, [30_900, 132_841], &["node.cancel-woke"], || {
+    explore_bounded(4, [36_346, 222_371], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let other = Shared::new(CancelToken::new());
         spawn({
@@ -143,7 +143,7 @@ fn two_tokens() {
 /// Fails if a waiter under two tokens listens to one only. Two threads.
 #[test]
 fn either_of_two() {
-    explore([481, 246], &["node.cancel-woke"], || {
+    explore([911, 271], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let second = Shared::new(CancelToken::new());
         spawn({
@@ -347,7 +347,7 @@ impl std::error::Error for Tracked {}
 /// Fails if a candidate that is cancelled keeps the wake-up that another candidate needs. Three threads.
 #[test]
 fn cancelled_candidate() {
-    explore_bounded(4, [36_861, 224_214], &["once.failed", "node.cancel-woke"], || {
+    explore_bounded(4, [43_337, 326_339], &["once.failed", "node.cancel-woke"], || {
         let shared = Shared::new((OnceCell::new(), CancelToken::new()));
         let _ = shared.0.get_or_try_init(|| {
             spawn({
@@ -370,7 +370,7 @@ fn cancelled_candidate() {
 /// Fails if a waiter for a group that is cancelled as the last worker ends sleeps on, or leaves its mark. Two threads.
 #[test]
 fn cancelled_waiter_for_a_group() {
-    explore([2_373, 952], &["node.cancel-woke", "wait.woken"], || {
+    explore([4_046, 1_548], &["node.cancel-woke", "wait.woken"], || {
         let shared = Shared::new((WaitGroup::new(), CancelToken::new()));
         std::mem::forget(shared.0.worker());
         spawn({
@@ -382,5 +382,18 @@ fn cancelled_waiter_for_a_group() {
         });
         shared.1.cancel();
         shared.0.end(false);
+    });
+}
+
+/// Fails if a wait for a token with a deadline does not sleep, or sleeps on when that is cancelled. Two threads.
+#[test]
+fn wait_with_deadline() {
+    explore([6, 9], &["wait.woken"], || {
+        let token = Shared::new(CancelToken::new().child_within(SECOND));
+        spawn({
+            let token = token.clone();
+            move || assert_eq!(token.wait(Limit::NEVER), Ok(()))
+        });
+        token.cancel();
     });
 }

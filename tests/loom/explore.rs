@@ -19,7 +19,7 @@ const SILENT_BOUNDS: [&str; 5] =
 /// A mutation run (`RADDLE_MUTANT`) changes the number, so that only the marks and what the model itself asserts count
 /// there.
 pub(super) fn explore(executions: [usize; 2], reaches: &[&str], model: impl Fn() + Send + Sync + 'static) {
-    run(None, executions, reaches, model);
+    run([None, None], executions, reaches, model);
 }
 
 /// The same; but published loom, which does not end this model within a minute, explores only what interrupts a running
@@ -30,7 +30,17 @@ pub(super) fn explore_bounded(
     reaches: &[&str],
     model: impl Fn() + Send + Sync + 'static,
 ) {
-    run(Some(preemptions), executions, reaches, model);
+    run([Some(preemptions), None], executions, reaches, model);
+}
+
+/// The same for a model that no loom ends in minutes: it is bounded on both, and says so.
+pub(super) fn explore_bounded_on_both(
+    preemptions: usize,
+    executions: [usize; 2],
+    reaches: &[&str],
+    model: impl Fn() + Send + Sync + 'static,
+) {
+    run([Some(preemptions); 2], executions, reaches, model);
 }
 
 /// Which loom this is, found out by what it explores: the published one is blind to a store that its own thread's load
@@ -55,12 +65,18 @@ fn is_corrected() -> bool {
     })
 }
 
-fn run(preemptions: Option<usize>, executions: [usize; 2], reaches: &[&str], model: impl Fn() + Send + Sync + 'static) {
+/// The pairs are for published and for corrected loom.
+fn run(
+    preemptions: [Option<usize>; 2],
+    executions: [usize; 2],
+    reaches: &[&str],
+    model: impl Fn() + Send + Sync + 'static,
+) {
     for name in SILENT_BOUNDS {
         assert!(std::env::var_os(name).is_none(), "{name} is set: the search would be bounded silently");
     }
-    let (loom, expected, preemptions) =
-        if is_corrected() { ("corrected", executions[1], None) } else { ("published", executions[0], preemptions) };
+    let (loom, at) = if is_corrected() { ("corrected", 1) } else { ("published", 0) };
+    let (expected, preemptions) = (executions[at], preemptions[at]);
     marks::take_covered();
     let start = Instant::now();
     let count = check(preemptions, model);

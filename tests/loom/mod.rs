@@ -8,6 +8,7 @@ mod cancel;
 mod counter;
 mod explore;
 mod four_threads;
+mod giving_up;
 mod lock;
 mod lot;
 mod once;

@@ -1,5 +1,7 @@
 //! Models of the read-write lock.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::explore::{Judge, Shared, explore, spawn};
@@ -270,5 +272,130 @@ fn mixed_sets() {
         let (first, second, third) = set.split_mut();
         *first += 1;
         *third += *second;
+    });
+}
+
+/// Fails if the writer that is woken takes the mark of another along. Three threads.
+#[test]
+fn two_sleeping_writers() {
+    explore([0, 0], &["rw.writer-woken"], || {
+        let lock = lock();
+        let free = {
+            let lock = lock.clone();
+            Judge::new(move |_: Vec<()>| assert_eq!(lock.state(), 0))
+        };
+        let guard = lock.write().unwrap();
+        for _ in 0..2 {
+            let (lock, free) = (lock.clone(), free.clone());
+            spawn(move || {
+                *lock.write().unwrap() += 1;
+                drop(free);
+            });
+        }
+        drop(guard);
+    });
+}
+
+/// Fails if a writer that lets go prefers the next writer to readers that sleep. Three threads.
+#[test]
+fn turn_of_readers() {
+    explore([0, 0], &["rw.readers-let-in"], || {
+        let lock = lock();
+        let must = Arc::new(AtomicBool::new(false));
+        let guard = lock.write().unwrap();
+        spawn({
+            let lock = lock.clone();
+            move || *lock.write().unwrap() += 1
+        });
+        spawn({
+            let (lock, must) = (lock.clone(), must.clone());
+            move || {
+                let value = *lock.read().unwrap();
+                assert!(!must.load(SeqCst) || value == 0, "overtaken");
+            }
+        });
+        if lock.state() & 2 != 0 {
+            must.store(true, SeqCst);
+        }
+        drop(guard);
+    });
+}
+
+/// Fails if the last reader that leaves prefers readers to a writer that slept before them. Three threads.
+#[test]
+fn turn_of_the_writer() {
+    explore([0, 0], &["rw.handed-write"], || {
+        let lock = lock();
+        let must = Arc::new(AtomicBool::new(false));
+        let guard = lock.read().unwrap();
+        spawn({
+            let lock = lock.clone();
+            move || *lock.write().unwrap() += 1
+        });
+        spawn({
+            let (lock, must) = (lock.clone(), must.clone());
+            move || {
+                let value = *lock.read().unwrap();
+                assert!(!must.load(SeqCst) || value == 1, "overtaken");
+            }
+        });
+        if lock.state() & 6 == 6 {
+            must.store(true, SeqCst);
+        }
+        drop(guard);
+    });
+}
+
+/// Fails if a writer that was alone in the queue gets the lock with a mark left. Two threads.
+#[test]
+fn mark_of_one_writer() {
+    explore([0, 0], &["rw.writer-woken"], || {
+        let lock = lock();
+        let guard = lock.write().unwrap();
+        spawn({
+            let lock = lock.clone();
+            move || {
+                let value = lock.write().unwrap();
+                assert_eq!(lock.state(), 1, "a writer, and nobody's mark left");
+                drop(value);
+            }
+        });
+        drop(guard);
+    });
+}
+
+/// Fails if a reader that was alone in the queue gets the lock with a mark left. Two threads.
+#[test]
+fn mark_of_one_reader() {
+    explore([0, 0], &["rw.readers-let-in"], || {
+        let lock = lock();
+        let guard = lock.write().unwrap();
+        spawn({
+            let lock = lock.clone();
+            move || {
+                let value = lock.read().unwrap();
+                assert_eq!(lock.state(), 16, "a reader, and nobody's mark left");
+                drop(value);
+            }
+        });
+        drop(guard);
+    });
+}
+
+/// Fails if a writer that was alone in the queue is handed the lock with a mark left. Two threads.
+#[test]
+fn mark_of_one_writer_behind_a_reader() {
+    explore([0, 0], &["rw.handed-write"], || {
+        let lock = lock();
+        let guard = lock.read().unwrap();
+        spawn({
+            let lock = lock.clone();
+            move || {
+                let value = lock.write().unwrap();
+                assert_eq!(lock.state(), 1, "a writer, and nobody's mark left");
+                drop(value);
+            }
+        });
+        drop(guard);
     });
 }

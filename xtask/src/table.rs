@@ -106,8 +106,7 @@ struct Model {
 /// The models of a file. Each test there has a comment of the form "Fails if … . Two threads." and one call of `explore`.
 fn models(source: &str) -> Result<Vec<Model>> {
     let mut models = Vec::new();
-    for test in source.split("\n#[test]\n").skip(1).zip(source.split("\n#[test]\n")) {
-        let (code, before) = test;
+    for (code, before) in source.split("\n#[test]\n").skip(1).zip(source.split("\n#[test]\n")) {
         let comment = before.lines().rev().map_while(|line| line.strip_prefix("/// "));
         let comment = comment.collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(" ");
         let name = between(code, "fn ", "()").ok_or("a test without a name")?;
@@ -123,13 +122,22 @@ fn models(source: &str) -> Result<Vec<Model>> {
             between(code, "explore", "]").and_then(|call| call.split_once('[').map(|(head, counts)| (head, counts)));
         let (head, counts) = call.ok_or_else(|| wrong("no call of explore"))?;
         let (published, corrected) = counts.split_once(", ").ok_or_else(|| wrong("not two numbers of executions"))?;
-        let bound = head.strip_prefix("_bounded(").and_then(|bound| bound.split(',').next());
+        // How far the search goes on each of the two.
+        let bounds = match head.strip_suffix(", ").and_then(|head| head.split_once('(')) {
+            None => [None, None],
+            Some(("_bounded", most)) => [Some(most), None],
+            Some(("_bounded_on_both", most)) => [Some(most), Some(most)],
+            Some(_) => return Err(wrong("an unknown way to explore")),
+        };
+        let [published, corrected] = [(published, bounds[0]), (corrected, bounds[1])].map(|(executions, bound)| {
+            let bound = bound.map_or(String::new(), |most| format!(", bounded to {most} preemptions"));
+            executions.replace('_', ",") + &bound
+        });
         models.push(Model {
             name: name.to_owned(),
             threads,
-            published: grouped(published)
-                + &bound.map_or(String::new(), |most| format!(", bounded to {most} preemptions")),
-            corrected: grouped(corrected),
+            published,
+            corrected,
             fails_if: fails_if.trim_end_matches('.').to_owned(),
         });
     }
@@ -138,10 +146,6 @@ fn models(source: &str) -> Result<Vec<Model>> {
 
 fn between<'t>(text: &'t str, from: &str, to: &str) -> Option<&'t str> {
     Some(text.split_once(from)?.1.split_once(to)?.0)
-}
-
-fn grouped(number: &str) -> String {
-    number.replace('_', ",")
 }
 
 #[cfg(test)]
