@@ -7,10 +7,10 @@
 use std::hint;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use crate::stress::watched;
+use crate::thread;
 
 /// Where a thread is going to sleep, for its observers.
 #[derive(Default)]

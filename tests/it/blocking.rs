@@ -11,13 +11,13 @@ mod ways;
 use std::hint;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread;
 
 use raddle::{CancelToken, Limit, LockError, OrderedMutex, Stopped};
 
 use crate::asleep::Bed;
 use crate::lock::holds_nothing;
 use crate::stress::{Roll, watched};
+use crate::thread;
 use table::{Row, Stage, Stop, table};
 use ways::Way;
 

@@ -8,12 +8,12 @@ use std::error::Error;
 use std::fmt;
 use std::panic::catch_unwind;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use raddle::{CancelToken, Stopped};
 
 use crate::stress::watched;
+use crate::thread;
 use crate::wait_group::panics_with;
 
 const LONG: Duration = Duration::from_secs(100_000);

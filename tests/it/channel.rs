@@ -1,12 +1,12 @@
 //! Limits on channels, and a token's own channel.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded, select, unbounded};
 use raddle::{CancelToken, Limit, RecvWithin, RecvWithinError, SendWithin, SendWithinError, Stopped};
 
 use crate::stress::watched;
+use crate::thread;
 
 const LONG: Duration = Duration::from_secs(100_000);
 
@@ -17,14 +17,15 @@ fn is_open<T>(channel: &Receiver<T>) -> bool {
 /// Fails if two that both have a limit wait for each other without meeting.
 #[test]
 fn both_ends_of_a_channel_without_room_have_limits() {
+    const VALUES: u32 = if cfg!(miri) { 5 } else { 100 };
     watched(|roll| {
         for limit in [Limit::NEVER, Limit::from(LONG), Limit::from(&CancelToken::new())] {
             let (sender, receiver) = bounded(0);
             thread::scope(|threads| {
                 roll.spawn(threads, "sender", move || {
-                    (0..100).for_each(|value| sender.send_within(value, limit).unwrap());
+                    (0..VALUES).for_each(|value| sender.send_within(value, limit).unwrap());
                 });
-                (0..100).for_each(|value| assert_eq!(receiver.recv_within(limit), Ok(value)));
+                (0..VALUES).for_each(|value| assert_eq!(receiver.recv_within(limit), Ok(value)));
                 assert_eq!(receiver.recv_within(limit), Err(RecvWithinError::Disconnected));
             });
         }
@@ -34,8 +35,12 @@ fn both_ends_of_a_channel_without_room_have_limits() {
 /// Fails if a value gets lost, or is given back and sent as well, when senders are cancelled while a receiver takes.
 #[test]
 fn every_value_is_received_or_given_back() {
+    const ROUNDS: usize = if cfg!(miri) { 3 } else { 50 };
+    const VALUES: u32 = if cfg!(miri) { 5 } else { 50 };
+    // Fewer than are sent, in the last round too.
+    const SOME: usize = if cfg!(miri) { 8 } else { 20 };
     watched(|roll| {
-        for round in 0..50 {
+        for round in 0..ROUNDS {
             let (sender, receiver) = bounded(round % 3);
             let token = CancelToken::new();
             let (sent, mut received) = thread::scope(|threads| {
@@ -43,7 +48,7 @@ fn every_value_is_received_or_given_back() {
                     .map(|first| {
                         let (sender, token) = (sender.clone(), &token);
                         roll.spawn(threads, "sender", move || {
-                            let values = (0..50).map(|at| 50 * first + at);
+                            let values = (0..VALUES).map(|at| VALUES * first + at);
                             let refused = |value: &u32| match sender.send_within(*value, token) {
                                 Ok(()) => true,
                                 Err(error) => {
@@ -59,7 +64,7 @@ fn every_value_is_received_or_given_back() {
                     })
                     .collect();
                 drop(sender);
-                let taken = roll.spawn(threads, "receiver", || receiver.iter().take(20 + round).collect::<Vec<_>>());
+                let taken = roll.spawn(threads, "receiver", || receiver.iter().take(SOME + round).collect::<Vec<_>>());
                 let mut received = taken.join().unwrap();
                 token.cancel();
                 let sent: Vec<_> = senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect();
@@ -154,7 +159,7 @@ fn a_tokens_channel_closes_at_its_deadline() {
 #[test]
 fn a_channel_is_made_while_its_token_is_cancelled() {
     watched(|roll| {
-        for _ in 0..500 {
+        for _ in 0..if cfg!(miri) { 5 } else { 500 } {
             let token = CancelToken::new();
             thread::scope(|threads| {
                 roll.spawn(threads, "canceller", || token.cancel());

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use raddle::{Counter, ShardedCounter};
 
 use crate::stress::watched;
+use crate::thread;
 use crate::types::heap_taken;
 
 /// Tests that look at how many threads there are do so one by one.

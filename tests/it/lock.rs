@@ -6,7 +6,6 @@ use std::fmt::Debug;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Barrier, mpsc};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use raddle::{
@@ -14,6 +13,7 @@ use raddle::{
 };
 
 use crate::stress::watched;
+use crate::thread;
 
 const SHORT: Duration = Duration::from_millis(2);
 

@@ -6,12 +6,12 @@ use std::error::Error;
 use std::panic::{self, AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Once, mpsc};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use raddle::{InitError, Lazy, Limit, OnceCell, Stopped};
 
 use crate::stress::watched;
+use crate::thread;
 
 /// A panic that does not print.
 fn panic_quietly() -> ! {

@@ -8,7 +8,6 @@ mod turns;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use raddle::{LockError, LockId, OrderedMutex, OrderedRwLock, Stopped, lock_all};
@@ -16,6 +15,7 @@ use raddle::{LockError, LockId, OrderedMutex, OrderedRwLock, Stopped, lock_all};
 use crate::asleep::Bed;
 use crate::lock::{holds_nothing, panic_quietly, panics, while_held};
 use crate::stress::watched;
+use crate::thread;
 
 const NOW: Duration = Duration::ZERO;
 const TIMED_OUT: Option<LockError> = Some(LockError::Stopped(Stopped::TimedOut));

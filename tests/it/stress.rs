@@ -15,13 +15,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use raddle::{
     Counter, InitError, LockError, LockId, OnceCell, OrderedMutex, ShardedCounter, Stopped, WaitError, WaitGroup,
     lock_all, lock_all_within, try_lock_all,
 };
+
+use crate::thread::{self, Scope, ScopedJoinHandle};
 
 /// Whatever takes this long hangs. (Miri's clock counts steps.)
 const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 120 });
@@ -42,7 +43,7 @@ impl Roll {
     /// A thread of the scope, on the roll by its name.
     pub(crate) fn spawn<'s, R: Send + 's>(
         &self,
-        threads: &'s Scope<'s, '_>,
+        threads: &Scope<'s, '_>,
         name: impl Into<String>,
         work: impl FnOnce() -> R + Send + 's,
     ) -> ScopedJoinHandle<'s, R> {

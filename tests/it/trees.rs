@@ -5,7 +5,6 @@ use std::hint;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use raddle::{CancelToken, Limit};
@@ -13,6 +12,7 @@ use raddle::{CancelToken, Limit};
 use crate::asleep::Bed;
 use crate::cancel::Counted;
 use crate::stress::watched;
+use crate::thread;
 use crate::types::heap_kept;
 
 const MANY: usize = if cfg!(miri) { 60 } else { 100_000 };

@@ -7,7 +7,6 @@ use std::marker::{PhantomData, PhantomPinned};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::thread;
 use std::time::Duration;
 
 use raddle::{
@@ -15,6 +14,8 @@ use raddle::{
     OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedWorker, ReadRequest, ShardedCounter,
     Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteRequest, lock_all, try_lock_all,
 };
+
+use crate::thread;
 
 /// Whether a type has a trait, as a constant. An inherent constant goes before that of a trait, and exists only where
 /// its bounds hold.

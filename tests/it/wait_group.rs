@@ -5,12 +5,12 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use raddle::{Limit, OwnedWorker, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked};
 
 use crate::stress::watched;
+use crate::thread;
 
 const TIMED_OUT: Result<(), WaitError> = Err(WaitError::Stopped(Stopped::TimedOut));
 const NOW: Duration = Duration::ZERO;

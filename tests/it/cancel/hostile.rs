@@ -5,7 +5,6 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use raddle::{CancelOnDrop, CancelToken, Counter, Limit, LockError, OrderedMutex, Stopped};
@@ -13,6 +12,7 @@ use raddle::{CancelOnDrop, CancelToken, Counter, Limit, LockError, OrderedMutex,
 use super::{CANCELLED, Counted, LIVE, cause, state};
 use crate::lock::panics;
 use crate::stress::watched;
+use crate::thread;
 
 /// A cause that does something when it is dropped.
 struct AtEnd<F: FnMut()>(F);

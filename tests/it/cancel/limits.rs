@@ -2,7 +2,6 @@
 //! is stopped at all, in its sleep too, stands in `blocking`.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use raddle::{CancelToken, Limit, OnceCell, OrderedMutex, OrderedRwLock, Stopped, WaitGroup, lock_all_within};
@@ -11,6 +10,7 @@ use super::{CANCELLED, EXPIRED, LIVE, LONG, state};
 use crate::asleep::Bed;
 use crate::once::{here, place_of_panic};
 use crate::stress::watched;
+use crate::thread;
 
 const SHORT: Duration = Duration::from_millis(5);
 

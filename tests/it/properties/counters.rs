@@ -1,13 +1,13 @@
 //! Counters, against plain numbers.
 
 use std::sync::mpsc;
-use std::thread;
 
 use proptest::prelude::*;
 use raddle::{Counter, ShardedCounter};
 
 use super::cases;
 use crate::stress::watched;
+use crate::thread;
 
 /// Numbers near the edges and in between.
 fn number() -> impl Strategy<Value = u64> {

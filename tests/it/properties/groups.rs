@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -11,6 +10,7 @@ use raddle::{OwnedWorker, Stopped, WaitError, WaitGroup, Worker};
 
 use super::cases;
 use crate::stress::watched;
+use crate::thread;
 
 /// How a worker comes to its end.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +96,8 @@ fn run(steps: &[Step]) {
                     End::Elsewhere => threads.spawn(|| drop(worker)).join().unwrap(),
                     End::PanicElsewhere => threads.spawn(|| panics_with(worker)).join().unwrap(),
                     End::FurtherAway => {
-                        let next = threads.spawn(move || threads.spawn(move || drop(worker)));
-                        next.join().unwrap().join().unwrap();
+                        let further = |worker| thread::scope(|threads| threads.spawn(|| drop(worker)).join().unwrap());
+                        threads.spawn(move || further(worker)).join().unwrap();
                     }
                 });
                 panicked |= matches!(end, End::PanicHere | End::PanicElsewhere);

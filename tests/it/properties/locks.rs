@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicPtr;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -16,6 +15,7 @@ use raddle::{
 
 use super::cases;
 use crate::stress::watched;
+use crate::thread;
 
 const LOCKS: usize = 40;
 

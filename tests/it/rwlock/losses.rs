@@ -1,12 +1,12 @@
 //! A waiter that is woken in vain again and again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::thread;
 
 use raddle::{CancelToken, LockError, OrderedMutex, OrderedRwLock, Stopped};
 
 use crate::asleep::Bed;
 use crate::stress::watched;
+use crate::thread;
 
 /// More than any count of losses could hold.
 const ROUNDS: usize = 70;

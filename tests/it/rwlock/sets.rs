@@ -1,7 +1,6 @@
 //! Read-write locks in sets, beside mutexes.
 
 use std::sync::Barrier;
-use std::thread;
 use std::time::Duration;
 
 use raddle::{
@@ -11,6 +10,7 @@ use raddle::{
 use super::{NOW, TIMED_OUT, free, id, poison};
 use crate::lock::{holds_nothing, panic_quietly, panics, while_held};
 use crate::stress::watched;
+use crate::thread;
 
 #[test]
 fn each_lock_lends_what_it_was_named_for() {

@@ -3,7 +3,6 @@
 use std::hint;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Barrier, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use raddle::{CancelToken, Limit, LockError, OrderedMutex, OrderedRwLock, Stopped, lock_all, lock_all_within};
@@ -11,6 +10,7 @@ use raddle::{CancelToken, Limit, LockError, OrderedMutex, OrderedRwLock, Stopped
 use super::{NOW, TIMED_OUT, free};
 use crate::asleep::Bed;
 use crate::stress::watched;
+use crate::thread;
 
 const CANCELLED: Option<LockError> = Some(LockError::Stopped(Stopped::Cancelled));
 
@@ -27,7 +27,7 @@ fn until_held_back<T>(lock: &OrderedRwLock<T>) {
 fn a_waiting_writer_holds_back_new_readers_and_comes_before_them() {
     watched(|roll| {
         let lock = OrderedRwLock::new(1, ());
-        let (came, beds) = (Mutex::new(Vec::new()), <[Bed; 3]>::default());
+        let (came, beds) = (Mutex::new(Vec::<usize>::new()), <[Bed; 3]>::default());
         thread::scope(|threads| {
             let (lock, came) = (&lock, &came);
             let first = lock.read().unwrap();

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use raddle::{
@@ -13,6 +12,7 @@ use raddle::{
 use super::{PATIENCE, Random, Roll, Span, watched, watched_for};
 use crate::blocking::why;
 use crate::lock::holds_nothing;
+use crate::thread;
 
 const THREADS: usize = if cfg!(miri) { 4 } else { 24 };
 const REQUESTS: usize = 8;
