@@ -5,12 +5,15 @@
 //! ```text
 //! RADDLE_STRESS_SECONDS=600 cargo test --release --test it -- --ignored stress
 //! ```
+//!
+//! Each of those says how many calls of the library's were made; what only looks (`get`, `sum`) is not counted.
 
 mod cancel;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::env;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -139,6 +142,15 @@ impl Span {
     }
 }
 
+/// Runs a test as long as the environment says, and says how many calls it made. (Not by `eprintln`: that is kept from
+/// who runs a test that passes.)
+fn for_long(test: fn(&Roll, Span) -> u64) {
+    let start = Instant::now();
+    let calls = watched_for(PATIENCE + Span::long_time(), move |roll| test(roll, Span::long()));
+    let (name, seconds) = (thread::current().name().unwrap_or_default().to_owned(), start.elapsed().as_secs());
+    io::stderr().write_all(format!("{name}: {calls} calls in {seconds} s\n").as_bytes()).unwrap();
+}
+
 /// Marsaglia's xorshift: good enough to mix threads, and the same in every run.
 struct Random(u64);
 
@@ -181,16 +193,18 @@ fn expected(error: LockError) {
 }
 
 /// Threads move money between accounts in every way there is to lock two or more. The sum stays.
-fn transfers(roll: &Roll, span: Span) {
+fn transfers(roll: &Roll, span: Span) -> u64 {
     let accounts: Vec<_> =
         (0..ACCOUNTS).map(|at| OrderedMutex::with_id(LockId::in_class(at as u32 % 2, 10 - at as u64), MONEY)).collect();
-    let done = ShardedCounter::new();
+    let (done, calls) = (ShardedCounter::new(), Counter::new(0));
     thread::scope(|threads| {
         for thread in 0..THREADS {
-            let (accounts, done) = (&accounts[..], &done);
+            let (accounts, done, calls) = (&accounts[..], &done, &calls);
             roll.spawn(threads, format!("transfers {thread}"), move || {
                 let mut random = Random::new(thread);
+                let mut rounds = 0;
                 for _ in span.rounds() {
+                    rounds += 1;
                     match transfer(accounts, &mut random) {
                         Ok(()) => done.inc(),
                         Err(error) => expected(error),
@@ -199,12 +213,14 @@ fn transfers(roll: &Roll, span: Span) {
                     let lowest = OrderedMutex::new(0, ());
                     assert_eq!(lowest.lock().err(), None);
                 }
+                calls.add(2 * rounds);
             });
         }
     });
     assert_ne!(done.sum(), 0);
     let set: Vec<_> = accounts.iter().collect();
     assert_eq!(try_lock_all(set).unwrap().iter().sum::<i64>(), MONEY * ACCOUNTS as i64);
+    calls.get()
 }
 
 fn transfer(accounts: &[OrderedMutex<i64>], random: &mut Random) -> Result<(), LockError> {
@@ -280,20 +296,22 @@ fn money_is_neither_made_nor_lost() {
 #[test]
 #[ignore = "as long as RADDLE_STRESS_SECONDS says"]
 fn money_is_neither_made_nor_lost_for_long() {
-    watched_for(PATIENCE + Span::long_time(), |roll| transfers(roll, Span::long()));
+    for_long(transfers);
 }
 
 /// One lock that all want: everybody gets it in the end, whatever limits others have.
-fn one_lock(roll: &Roll, span: Span) {
+fn one_lock(roll: &Roll, span: Span) -> u64 {
     let lock = OrderedMutex::new(1, 0_u64);
+    let calls = Counter::new(0);
     let taken: u64 = thread::scope(|threads| {
         let workers: Vec<_> = (0..THREADS)
             .map(|thread| {
-                let lock = &lock;
+                let (lock, calls) = (&lock, &calls);
                 roll.spawn(threads, format!("one lock {thread}"), move || {
                     let mut random = Random::new(thread);
-                    let mut taken = 0;
+                    let (mut taken, mut rounds) = (0, 0);
                     for round in span.rounds() {
+                        rounds += 1;
                         let guard = match (thread as u64 + round) % 3 {
                             0 => lock.lock(),
                             1 => lock.lock_within(random.limit()),
@@ -312,6 +330,7 @@ fn one_lock(roll: &Roll, span: Span) {
                             Err(error) => expected(error),
                         }
                     }
+                    calls.add(rounds);
                     taken
                 })
             })
@@ -319,6 +338,7 @@ fn one_lock(roll: &Roll, span: Span) {
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     assert_eq!(lock.into_inner(), taken);
+    calls.get()
 }
 
 #[test]
@@ -329,7 +349,7 @@ fn one_lock_that_all_want() {
 #[test]
 #[ignore = "as long as RADDLE_STRESS_SECONDS says"]
 fn one_lock_that_all_want_for_long() {
-    watched_for(PATIENCE + Span::long_time(), |roll| one_lock(roll, Span::long()));
+    for_long(one_lock);
 }
 
 /// A value that knows whether it was made whole.
@@ -337,8 +357,8 @@ struct Whole(u64, u64);
 
 /// Candidates with failing, panicking and slow initialisers, with and without limits, and watchers, on one cell after
 /// the other. Exactly one initialiser ends well; all that got a value got that one.
-fn once_storm(roll: &Roll, span: Span) {
-    let (mut failed, mut timed_out) = (0, 0);
+fn once_storm(roll: &Roll, span: Span) -> u64 {
+    let (mut failed, mut timed_out, mut last) = (0, 0, 0);
     for round in span.rounds() {
         let cell = OnceCell::<Whole>::new();
         let ends = Counter::new(0);
@@ -361,10 +381,12 @@ fn once_storm(roll: &Roll, span: Span) {
             assert!(seen.is_none_or(|seen| seen == value.0));
             failed += failures;
             timed_out += stops;
+            last += 1;
         }
     }
     // Not all of them in every run, but a storm without any failure is none.
     assert_ne!(failed, 0, "{timed_out}");
+    failed + timed_out + last
 }
 
 /// What one thread of the storm does: the value that it got, how often its initialisers failed, and its waits.
@@ -436,13 +458,13 @@ fn once_cells_in_a_storm() {
 #[test]
 #[ignore = "as long as RADDLE_STRESS_SECONDS says"]
 fn once_cells_in_a_storm_for_long() {
-    watched_for(PATIENCE + Span::long_time(), |roll| once_storm(roll, Span::long()));
+    for_long(once_storm);
 }
 
 /// Rounds of workers on one group, with a waiter that leads and others that come and go on their own.
-fn group_rounds(roll: &Roll, span: Span) {
+fn group_rounds(roll: &Roll, span: Span) -> u64 {
     let group = WaitGroup::new();
-    let work = ShardedCounter::new();
+    let (work, waits) = (ShardedCounter::new(), Counter::new(0));
     let over = Counter::new(0);
     let (orders, workers): (Vec<_>, Vec<_>) = (0..THREADS / 2).map(|_| mpsc::channel()).unzip();
     let mut rounds = 0;
@@ -457,10 +479,12 @@ fn group_rounds(roll: &Roll, span: Span) {
             });
         }
         for thread in 0..THREADS / 2 {
-            let (group, over) = (&group, &over);
+            let (group, over, waits) = (&group, &over, &waits);
             roll.spawn(threads, format!("waiter {thread}"), move || {
                 let mut random = Random::new(thread);
+                let mut rounds = 0;
                 while over.get() == 0 {
+                    rounds += 1;
                     match thread % 2 {
                         0 => assert_eq!(group.wait(), Ok(())),
                         _ => match group.wait_within(random.limit()) {
@@ -469,6 +493,7 @@ fn group_rounds(roll: &Roll, span: Span) {
                         },
                     }
                 }
+                waits.add(rounds);
             });
         }
         for _ in span.rounds() {
@@ -485,6 +510,8 @@ fn group_rounds(roll: &Roll, span: Span) {
     });
     assert_eq!(group.count(), 0);
     assert_ne!(rounds, 0);
+    // A wait, and beginning and ending each worker.
+    waits.get() + rounds.cast_unsigned() * (1 + 2 * (THREADS / 2) as u64)
 }
 
 #[test]
@@ -495,7 +522,7 @@ fn a_group_round_after_round() {
 #[test]
 #[ignore = "as long as RADDLE_STRESS_SECONDS says"]
 fn a_group_round_after_round_for_long() {
-    watched_for(PATIENCE + Span::long_time(), |roll| group_rounds(roll, Span::long()));
+    for_long(group_rounds);
 }
 
 /// A group that is gone as soon as the wait is over, which is when its last worker must not touch it any more.
@@ -526,7 +553,7 @@ fn groups_that_do_not_live_long() {
 }
 
 /// All counters under all threads, with takers at work, in generations of threads.
-fn counters(roll: &Roll, span: Span) {
+fn counters(roll: &Roll, span: Span) -> u64 {
     const GENERATION: u64 = 200;
     let exact = Counter::new(0);
     let bounded = Counter::new(0);
@@ -568,6 +595,8 @@ fn counters(roll: &Roll, span: Span) {
     assert_ne!(let_in, 0);
     assert_eq!(taken.get().wrapping_add(sharded.take().cast_unsigned()), 2 * all);
     assert_eq!(sharded.sum(), 0);
+    // Three changes in each round, and two more where there was room.
+    3 * all + 2 * let_in
 }
 
 #[test]
@@ -578,7 +607,7 @@ fn counters_lose_nothing() {
 #[test]
 #[ignore = "as long as RADDLE_STRESS_SECONDS says"]
 fn counters_lose_nothing_for_long() {
-    watched_for(PATIENCE + Span::long_time(), |roll| counters(roll, Span::long()));
+    for_long(counters);
 }
 
 /// The never-failing form, whose error type has no values.

@@ -12,11 +12,17 @@ usage: cargo xtask COMMAND
              the models alone, on loom as published and on the corrected one, whose acceptance tests come first
   mutants [PREFIX]
              weaken each named ordering and leave out each named step, and see that a model fails
-  dependents what a user has: model checks of their own code, and no loom without";
+  dependents what a user has: model checks of their own code, and no loom without
+  miri [SEEDS], tsan [SECONDS], asan [SECONDS], each [--quick] [--require]
+             the shipped code under Miri, ThreadSanitizer and AddressSanitizer (SECONDS: of each long stress test);
+             status 77 if the tool cannot be had here: not run
+  sanitize [--require]
+             the quick forms of all three";
 
 mod dependents;
 mod models;
 mod mutants;
+mod sanitize;
 mod table;
 
 /// One command to run, and what to call it.
@@ -63,6 +69,9 @@ const BOUNDS: &[&str] = &[
 fn main() -> ExitCode {
     let mut args = env::args().skip(1);
     let command = args.next();
+    if let Some(command) = command.as_deref().filter(|command| sanitize::knows(command)) {
+        return sanitize::run(command, args);
+    }
     let done = match (command.as_deref(), args.next()) {
         (Some("test"), None) => run(TEST),
         (Some("models"), None) => models::run(false),

@@ -149,7 +149,7 @@ fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
 }
 
 /// The models of the binary.
-fn models(binary: &Path) -> Vec<String> {
+pub(super) fn models(binary: &Path) -> Vec<String> {
     let list = Command::new(binary).args(["--list", "models::"]).output().expect("the model binary lists its tests");
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     list.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()

@@ -9,7 +9,7 @@ use raddle::{
     lock_all, lock_all_within,
 };
 
-use super::{PATIENCE, Random, Roll, Span, watched, watched_for};
+use super::{Random, Roll, Span, for_long, watched};
 use crate::blocking::why;
 use crate::lock::holds_nothing;
 use crate::thread;
@@ -195,7 +195,7 @@ fn attempt(world: &World, random: &mut Random) -> Result<(), Stopped> {
 }
 
 /// Fails if a call is never heard of again, says that it was stopped when it was not, or leaves something behind.
-fn storm(roll: &Roll, span: Span) {
+fn storm(roll: &Roll, span: Span) -> u64 {
     let mut world = World::new();
     let left = AtomicUsize::new(THREADS);
     let ends: Vec<[u64; 4]> = thread::scope(|threads| {
@@ -234,6 +234,7 @@ fn storm(roll: &Roll, span: Span) {
     // A storm in which all goes well, or nothing, is none.
     assert!(cfg!(miri) || (ok != 0 && cancelled != 0 && timed_out != 0), "{ok}, {cancelled}, {timed_out}");
     world.intact();
+    attempts
 }
 
 #[test]
@@ -244,5 +245,5 @@ fn cancelled_at_random() {
 #[test]
 #[ignore = "as long as RADDLE_STRESS_SECONDS says"]
 fn cancelled_at_random_for_long() {
-    watched_for(PATIENCE + Span::long_time(), |roll| storm(roll, Span::long()));
+    for_long(storm);
 }

@@ -1,0 +1,160 @@
+//! Miri over the integration tests: the shipped lines, interpreted, with every access checked, under many schedules.
+//!
+//! A seed decides where threads are switched, which old values relaxed loads see, which weak compare-exchanges fail and
+//! where things lie in memory; the clock counts steps, so a limit passes after as many steps whatever the machine does.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+
+use super::tool::{self, Run};
+use super::{Failed, NotRun, Outcome, Passed, Wish};
+
+const FOLDER: &str = "miri";
+
+/// The modules of tests that are about what happens between threads. The quick run is these.
+const BETWEEN_THREADS: [&str; 9] =
+    ["cancel", "channel", "counter", "lock", "once", "rwlock", "stress", "trees", "wait_group"];
+
+/// Random programs, most of them on one thread. They take as long as all the others, so they get fewer seeds.
+const PROPERTIES: [&str; 1] = ["properties"];
+const SEEDS_PER_PROPERTY: u32 = 4;
+
+/// Seeds for each that is tried under the other rules of aliasing.
+const SEEDS_PER_TREE: u32 = 8;
+
+/// Modules that `tests/it/main.rs` leaves out under Miri.
+const LEFT_OUT: &str = "transfer::* (start another program)";
+
+/// Threads are switched after every twentieth step, not every hundredth: what is tested are short pieces of code.
+const FLAGS: &str = "-Zmiri-preemption-rate=0.05";
+
+const QUICK_SEEDS: u32 = 4;
+const SEEDS: u32 = 32;
+
+/// Some tests, under one seed.
+struct Job<'a> {
+    name: &'static str,
+    tests: &'a [String],
+    seed: u32,
+    tree_borrows: bool,
+}
+
+pub(super) fn run(wish: &Wish) -> Outcome {
+    if let Err(why) = tool::install(&["miri", "rust-src"]) {
+        return NotRun(why);
+    }
+    match checked(wish) {
+        Ok(what) => Passed(what),
+        Err(what) => Failed(what),
+    }
+}
+
+fn checked(wish: &Wish) -> Result<String, String> {
+    tool::build(tool::cargo(FOLDER).args(["miri", "setup"]), FOLDER, "the standard library")?;
+    let mistakes = [("race", "Data race detected"), ("freed", "Undefined Behavior"), ("leak", "memory leaked")];
+    tool::canary(FOLDER, &mistakes, || {
+        let mut cargo = tool::cargo(FOLDER);
+        cargo.args(["miri", "run", "--quiet", "--package", "xtask", "--example", "canary"]);
+        cargo
+    })?;
+    let groups = groups()?;
+    let seeds = wish.number.unwrap_or(if wish.quick { QUICK_SEEDS } else { SEEDS });
+    let jobs = jobs(&groups, seeds, wish.quick);
+    let start = Instant::now();
+    let (queue, failed, ignored) = (Mutex::new(jobs.iter()), Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
+    thread::scope(|threads| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            threads.spawn(|| {
+                loop {
+                    let Some(job) = queue.lock().unwrap().next() else { return };
+                    match job.run() {
+                        Ok(left_out) => ignored.lock().unwrap().extend(left_out),
+                        Err(what) => failed.lock().unwrap().push(what),
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    if !failed.is_empty() {
+        return Err(failed.join("; "));
+    }
+    let mut left_out = ignored.into_inner().unwrap();
+    left_out.insert(LEFT_OUT.to_owned());
+    for test in &left_out {
+        eprintln!("== miri: left out: {test}");
+    }
+    eprintln!("== miri: {} runs in {} s", jobs.len(), start.elapsed().as_secs());
+    Ok(match wish.quick {
+        true => format!("seeds 0..{seeds} of {}; not the others", BETWEEN_THREADS.join(", ")),
+        false => {
+            format!("seeds 0..{seeds} of all but the properties, which had {}", seeds.div_ceil(SEEDS_PER_PROPERTY))
+        }
+    })
+}
+
+/// The tests between threads, the properties, and the others.
+fn groups() -> Result<[(&'static str, Vec<String>); 3], String> {
+    let mut list = tool::cargo(FOLDER);
+    list.args(["miri", "test", "--all-features", "--test", "it", "--", "--list"]);
+    let list = tool::build(&mut list, FOLDER, "the integration tests")?;
+    let mut groups = [("between threads", Vec::new()), ("properties", Vec::new()), ("others", Vec::new())];
+    let mut seen = BTreeSet::new();
+    for test in list.text.lines().filter_map(|line| line.strip_suffix(": test")) {
+        let module = test.split("::").next().unwrap_or_default();
+        let of = |group: &[&str]| group.contains(&module);
+        let group = if of(&BETWEEN_THREADS) { 0 } else { 2 - usize::from(of(&PROPERTIES)) };
+        groups[group].1.push(test.to_owned());
+        seen.insert(module);
+    }
+    match BETWEEN_THREADS.iter().chain(&PROPERTIES).find(|module| !seen.contains(**module)) {
+        Some(module) => Err(format!("there are no tests of {module}")),
+        None => Ok(groups),
+    }
+}
+
+fn jobs<'a>(groups: &'a [(&'static str, Vec<String>); 3], seeds: u32, quick: bool) -> Vec<Job<'a>> {
+    let [between, properties, others] = groups;
+    let some = |group: &'a (&'static str, Vec<String>), seeds: u32, tree_borrows| {
+        (0..seeds).map(move |seed| Job { name: group.0, tests: &group.1, seed, tree_borrows })
+    };
+    if quick {
+        return some(between, seeds, false).collect();
+    }
+    let tree_seeds = seeds.div_ceil(SEEDS_PER_TREE);
+    let properties = some(properties, seeds.div_ceil(SEEDS_PER_PROPERTY), false);
+    let plain = some(between, seeds, false).chain(some(others, seeds, false));
+    let trees = some(between, tree_seeds, true).chain(some(others, tree_seeds, true));
+    properties.chain(plain).chain(trees).collect()
+}
+
+impl Job<'_> {
+    /// The tests that it left out, or why it failed.
+    fn run(&self) -> Result<Vec<String>, String> {
+        let (seed, aliasing) = (self.seed, if self.tree_borrows { ", tree borrows" } else { "" });
+        let name = format!("{}, seed {seed}{aliasing}", self.name);
+        let flags = format!("{FLAGS} -Zmiri-seed={seed}");
+        let mut cargo = tool::cargo(FOLDER);
+        cargo.env("MIRIFLAGS", if self.tree_borrows { flags + " -Zmiri-tree-borrows" } else { flags });
+        cargo.args(["miri", "test", "--all-features", "--test", "it", "--", "--exact"]);
+        let run = tool::run(cargo.args(self.tests), FOLDER, &name);
+        match run.tests().as_deref() {
+            Ok([[passed, ignored]]) if run.ok => {
+                eprintln!("== miri: {name}: {passed} passed, {ignored} ignored, {} s", run.seconds);
+                Ok(left_out(&run))
+            }
+            _ => {
+                run.show();
+                Err(format!("{name}: see {}", run.log.display()))
+            }
+        }
+    }
+}
+
+/// `test NAME ... ignored, REASON`
+fn left_out(run: &Run) -> Vec<String> {
+    let lines = run.text.lines().filter_map(|line| line.strip_prefix("test ")?.split_once(" ... ignored"));
+    lines.map(|(name, reason)| format!("{name} ({})", reason.trim_start_matches(", "))).collect()
+}

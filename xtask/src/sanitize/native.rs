@@ -1,0 +1,74 @@
+//! What both sanitizers of compiled code are run over: the integration tests, in release.
+
+use std::process::Command;
+
+use super::{Wish, tool};
+
+pub(super) struct Sanitizer {
+    /// Below `target`.
+    pub(super) folder: &'static str,
+    pub(super) rustflags: &'static str,
+    pub(super) cargo_flags: &'static [&'static str],
+    /// The name and the value of its variable.
+    pub(super) options: (&'static str, &'static str),
+    /// What it must notice, and how it names it.
+    pub(super) mistakes: &'static [(&'static str, &'static str)],
+}
+
+impl Sanitizer {
+    pub(super) fn cargo(&self, subcommand: &str) -> Command {
+        let mut cargo = tool::cargo(self.folder);
+        cargo.env("RUSTFLAGS", self.rustflags);
+        cargo.arg(subcommand).args(self.cargo_flags).args(["--release", "--target", tool::TARGET]);
+        self.set(&mut cargo);
+        cargo
+    }
+
+    fn set(&self, command: &mut Command) {
+        let (name, value) = self.options;
+        command.env(name, tool::options(name, value));
+    }
+
+    pub(super) fn canary(&self) -> Result<(), String> {
+        tool::canary(self.folder, self.mistakes, || {
+            let mut cargo = self.cargo("run");
+            cargo.args(["--quiet", "--package", "xtask", "--example", "canary"]);
+            cargo
+        })
+    }
+
+    /// Runs them, and the long stress tests too if so many seconds are wanted.
+    pub(super) fn integration_tests(&self, wish: &Wish) -> Result<String, String> {
+        self.canary()?;
+        // The program that the tests of it start.
+        tool::build(self.cargo("build").args(["--all-features", "--example", "transfer"]), self.folder, "the example")?;
+        let mut build = self.cargo("test");
+        build.args(["--all-features", "--test", "it", "--no-run", "--message-format=json-render-diagnostics"]);
+        let binary = tool::binary(&tool::build(&mut build, self.folder, "the integration tests")?)?;
+
+        let tests = |name: &str, command: &mut Command| {
+            self.set(command);
+            let run = tool::run(command, self.folder, name);
+            match run.tests() {
+                Ok(counts) if run.ok && counts.len() == 1 => {
+                    let [passed, ignored] = counts[0];
+                    eprintln!("== {}: {name}: {passed} passed, {ignored} ignored, {} s", self.folder, run.seconds);
+                    Ok(passed)
+                }
+                _ => {
+                    run.show();
+                    Err(format!("{name}: see above"))
+                }
+            }
+        };
+        let passed = tests("integration tests", &mut Command::new(&binary))?;
+        let mut what = format!("{passed} integration tests");
+        if let Some(seconds) = wish.number {
+            let mut long = Command::new(&binary);
+            long.args(["--ignored", "stress"]).env("RADDLE_STRESS_SECONDS", seconds.to_string());
+            let passed = tests("long stress", &mut long)?;
+            what += &format!(", {passed} stress tests of {seconds} s");
+        }
+        Ok(what)
+    }
+}

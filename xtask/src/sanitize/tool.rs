@@ -1,0 +1,141 @@
+//! The nightly toolchain, and what is run with it.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// The only platform that these checks were tried on.
+pub(super) const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Sees to a nightly toolchain with these components. Else says why there is none.
+pub(super) fn install(components: &[&str]) -> Result<(), String> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
+        return Err(format!("only tried on {TARGET}"));
+    }
+    let rustup = |args: &[&str]| {
+        let output = Command::new("rustup").args(args).stdin(Stdio::null()).output();
+        let output = output.map_err(|error| format!("rustup does not start: {error}"))?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => {
+                let text = String::from_utf8_lossy(&output.stderr);
+                let last = text.trim_end().lines().last().unwrap_or("no message");
+                Err(format!("rustup {}: {last}", args.join(" ")))
+            }
+        }
+    };
+    if rustup(&["run", "nightly", "rustc", "--version"]).is_err() {
+        rustup(&["toolchain", "install", "nightly", "--profile", "minimal"])?;
+    }
+    let there = rustup(&["component", "list", "--toolchain", "nightly", "--installed"])?;
+    for component in components {
+        // `miri-x86_64-unknown-linux-gnu`, but `rust-src`.
+        if !there.lines().any(|line| line.trim_end_matches(TARGET).trim_end_matches('-') == *component) {
+            rustup(&["component", "add", "--toolchain", "nightly", component])?;
+        }
+    }
+    Ok(())
+}
+
+/// Nightly cargo, in the root of the repository, with its output in this folder below `target`.
+pub(super) fn cargo(folder: &str) -> Command {
+    let mut cargo = Command::new("rustup");
+    cargo.args(["run", "nightly", "cargo"]).current_dir(ROOT).env("CARGO_TARGET_DIR", target(folder));
+    // Whatever else is set would be built or run too.
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTDOC", "MIRIFLAGS", "CARGO", "RUSTUP_TOOLCHAIN"] {
+        cargo.env_remove(name);
+    }
+    cargo
+}
+
+pub(super) fn target(folder: &str) -> PathBuf {
+    Path::new(ROOT).join("target").join(folder)
+}
+
+/// What a command printed, and whether it ended well. It is kept in a log, which is shown if it did not.
+pub(super) struct Run {
+    pub(super) ok: bool,
+    pub(super) text: String,
+    pub(super) log: PathBuf,
+    pub(super) seconds: u64,
+}
+
+/// Runs a command, with all that it prints in a log of this name.
+pub(super) fn run(command: &mut Command, folder: &str, name: &str) -> Run {
+    let start = Instant::now();
+    let log = target(folder).join("logs").join(format!("{name}.log"));
+    let start_it = || {
+        fs::create_dir_all(log.parent().expect("a log is in a folder"))?;
+        let file = File::create(&log)?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).status()
+    };
+    let (ok, text) = match { start_it }() {
+        Ok(status) => (status.success(), String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned()),
+        Err(error) => (false, format!("{name} did not start: {error}")),
+    };
+    Run { ok, text, log, seconds: start.elapsed().as_secs() }
+}
+
+impl Run {
+    /// Shows everything, after a failure.
+    pub(super) fn show(&self) {
+        eprintln!("{}", self.text);
+        eprintln!("== this log is {}", self.log.display());
+    }
+
+    /// How many tests passed and were ignored, in each run of a test binary that had some. An error if one failed.
+    pub(super) fn tests(&self) -> Result<Vec<[u32; 2]>, String> {
+        let results = self.text.lines().filter_map(|line| line.trim_start().strip_prefix("test result: "));
+        let counts = results.map(|result| {
+            let count =
+                |what| result.split([';', '.']).find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok());
+            match (result.starts_with("ok."), count("passed"), count("failed"), count("ignored")) {
+                (true, Some(passed), Some(0), Some(ignored)) => Ok([passed, ignored]),
+                _ => Err(result.to_owned()),
+            }
+        });
+        counts.filter(|count| *count != Ok([0, 0])).collect()
+    }
+}
+
+/// Shows a tool the mistakes that it claims to see. `command` builds and runs the canary.
+pub(super) fn canary(folder: &str, mistakes: &[(&str, &str)], command: impl Fn() -> Command) -> Result<(), String> {
+    for (mistake, report) in mistakes {
+        let mut command = command();
+        let run = run(command.args(["--", mistake]), folder, &format!("canary-{mistake}"));
+        if run.ok || !run.text.contains(report) {
+            run.show();
+            return Err(format!("the planted mistake `{mistake}` was not reported"));
+        }
+    }
+    Ok(())
+}
+
+/// Builds, prints what for, and says when that took long.
+pub(super) fn build(command: &mut Command, folder: &str, what: &str) -> Result<Run, String> {
+    eprintln!("== {folder}: building {what}");
+    let run = run(command, folder, "build");
+    if !run.ok {
+        run.show();
+        return Err(format!("{what} cannot be built"));
+    }
+    eprintln!("== {folder}: built in {} s", run.seconds);
+    Ok(run)
+}
+
+/// The path of the test binary that cargo's messages name.
+pub(super) fn binary(built: &Run) -> Result<PathBuf, String> {
+    let lines = built.text.lines().rev();
+    let mut paths = lines.filter_map(|line| Some(line.split_once("\"executable\":\"")?.1.split_once('"')?.0));
+    paths.next().map(PathBuf::from).ok_or_else(|| "cargo names no test binary".to_owned())
+}
+
+/// The options of a sanitizer, after those of the environment.
+pub(super) fn options(name: &str, ours: &str) -> String {
+    let theirs = std::env::var_os(name).unwrap_or_default();
+    [theirs.as_os_str(), OsStr::new(ours)].map(|part| part.to_string_lossy().into_owned()).join(":")
+}
