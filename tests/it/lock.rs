@@ -206,7 +206,8 @@ fn a_forgotten_guard_is_held_for_ever() {
 fn guards_dropped_in_any_order() {
     watched(|_| {
         let locks: Vec<_> = (1..=40).map(|id| OrderedMutex::new(id, id)).collect();
-        for step in [1, 3, 7, 11, 39] {
+        let steps: &[usize] = if cfg!(miri) { &[7] } else { &[1, 3, 7, 11, 39] };
+        for step in steps {
             let mut guards: Vec<_> = locks.iter().map(|lock| Some(lock.lock().unwrap())).collect();
             for turn in 0..40 {
                 let held = guards.iter().rposition(Option::is_some).unwrap() as u64 + 1;
@@ -587,7 +588,7 @@ fn a_duration_bounds_the_whole_call() {
 fn nothing_is_held_after_a_set_is_refused() {
     watched(|_| {
         let locks: Vec<_> = (0..20).map(|id| OrderedMutex::new(id, id)).collect();
-        let lens: &[usize] = if cfg!(miri) { &[1, 3, 17] } else { &[1, 2, 5, 16, 17, 20] };
+        let lens: &[usize] = if cfg!(miri) { &[3, 17] } else { &[1, 2, 5, 16, 17, 20] };
         for &len in lens {
             let set: Vec<_> = locks.iter().take(len).rev().collect();
             for refused in [0, len / 2, len - 1] {

@@ -546,12 +546,12 @@ fn short_lived(roll: &Roll, span: Span) {
 
 #[test]
 fn groups_that_do_not_live_long() {
-    watched(|roll| short_lived(roll, Span::short(10_000)));
+    watched(|roll| short_lived(roll, Span::short(if cfg!(miri) { 2_000 } else { 10_000 })));
 }
 
 /// All counters under all threads, with takers at work, in generations of threads.
 fn counters(roll: &Roll, span: Span) -> u64 {
-    const GENERATION: u64 = 200;
+    const GENERATION: u64 = if cfg!(miri) { 40 } else { 200 };
     let exact = Counter::new(0);
     let bounded = Counter::new(0);
     let sharded = ShardedCounter::new();

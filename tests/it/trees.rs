@@ -15,7 +15,7 @@ use crate::stress::watched;
 use crate::thread;
 use crate::types::heap_kept;
 
-const MANY: usize = if cfg!(miri) { 60 } else { 100_000 };
+const MANY: usize = if cfg!(miri) { 30 } else { 100_000 };
 const SOME: usize = MANY / 10;
 
 /// Much less than a call per token takes.

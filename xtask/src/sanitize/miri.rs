@@ -14,8 +14,7 @@ use super::{Failed, NotRun, Outcome, Passed, Wish};
 const FOLDER: &str = "miri";
 
 /// The modules of tests that are about what happens between threads. The quick run is these.
-const BETWEEN_THREADS: [&str; 9] =
-    ["cancel", "channel", "counter", "lock", "once", "rwlock", "stress", "trees", "wait_group"];
+const BETWEEN_THREADS: [&str; 8] = ["cancel", "channel", "counter", "lock", "once", "rwlock", "stress", "wait_group"];
 
 /// Random programs, most of them on one thread. They take as long as all the others, so they get fewer seeds.
 const PROPERTIES: [&str; 1] = ["properties"];

@@ -4,6 +4,25 @@ use std::process::Command;
 
 use super::{Wish, tool};
 
+/// What is under test, and what the tests and the models spend their time in. The other packages are compiled as quickly
+/// as can be: most belong to the benches and are not even called.
+const OPTIMISED: [&str; 14] = [
+    "alloc",
+    "core",
+    "crossbeam-channel",
+    "crossbeam-utils",
+    "generator",
+    "lock_api",
+    "loom",
+    "parking_lot_core",
+    "proptest",
+    "rand",
+    "rand_core",
+    "rand_xorshift",
+    "smallvec",
+    "std",
+];
+
 pub(super) struct Sanitizer {
     /// Below `target`.
     pub(super) folder: &'static str,
@@ -20,6 +39,11 @@ impl Sanitizer {
         let mut cargo = tool::cargo(self.folder);
         cargo.env("RUSTFLAGS", self.rustflags);
         cargo.arg(subcommand).args(self.cargo_flags).args(["--release", "--target", tool::TARGET]);
+        let optimise = |package: &str, level| format!("profile.release.package.{package}.opt-level={level}");
+        let levels = OPTIMISED.iter().map(|package| optimise(package, 3));
+        for level in [optimise("\"*\"", 0)].into_iter().chain(levels) {
+            cargo.args(["--config", &level]);
+        }
         self.set(&mut cargo);
         cargo
     }

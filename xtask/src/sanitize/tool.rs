@@ -9,7 +9,9 @@ use std::time::Instant;
 /// The only platform that these checks were tried on.
 pub(super) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the repository")
+}
 
 /// Sees to a nightly toolchain with these components. Else says why there is none.
 pub(super) fn install(components: &[&str]) -> Result<(), String> {
@@ -44,7 +46,7 @@ pub(super) fn install(components: &[&str]) -> Result<(), String> {
 /// Nightly cargo, in the root of the repository, with its output in this folder below `target`.
 pub(super) fn cargo(folder: &str) -> Command {
     let mut cargo = Command::new("rustup");
-    cargo.args(["run", "nightly", "cargo"]).current_dir(ROOT).env("CARGO_TARGET_DIR", target(folder));
+    cargo.args(["run", "nightly", "cargo"]).current_dir(root()).env("CARGO_TARGET_DIR", target(folder));
     // Whatever else is set would be built or run too.
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTDOC", "MIRIFLAGS", "CARGO", "RUSTUP_TOOLCHAIN"] {
         cargo.env_remove(name);
@@ -53,7 +55,7 @@ pub(super) fn cargo(folder: &str) -> Command {
 }
 
 pub(super) fn target(folder: &str) -> PathBuf {
-    Path::new(ROOT).join("target").join(folder)
+    root().join("target").join(folder)
 }
 
 /// What a command printed, and whether it ended well. It is kept in a log, which is shown if it did not.
@@ -138,4 +140,36 @@ pub(super) fn binary(built: &Run) -> Result<PathBuf, String> {
 pub(super) fn options(name: &str, ours: &str) -> String {
     let theirs = std::env::var_os(name).unwrap_or_default();
     [theirs.as_os_str(), OsStr::new(ours)].map(|part| part.to_string_lossy().into_owned()).join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(text: &str) -> Run {
+        Run { ok: true, text: text.to_owned(), log: PathBuf::new(), seconds: 0 }
+    }
+
+    #[test]
+    fn results_are_counted() {
+        let some = "test a ... ok\n\ntest result: ok. 12 passed; 0 failed; 3 ignored; 0 measured; 7 filtered out; finished in 1s\n";
+        let none = "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.00s\n";
+        assert_eq!(printed(&format!("{none}{some}{some}")).tests(), Ok(vec![[12, 3]; 2]));
+        assert_eq!(printed("killed").tests(), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_failure_is_none_that_passed() {
+        let failed = "test result: FAILED. 12 passed; 1 failed; 3 ignored; 0 measured; 0 filtered out; finished in 1s";
+        assert!(printed(failed).tests().is_err());
+        assert!(printed("test result: ok. something new").tests().is_err());
+    }
+
+    #[test]
+    fn what_a_command_prints_is_kept() {
+        let run = run(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]), "logs-of-tests", "both");
+        assert_eq!((run.ok, run.text.as_str()), (false, "out\nerr\n"));
+        assert_eq!(fs::read_to_string(&run.log).unwrap(), run.text);
+        assert!(!super::run(&mut Command::new("no-such-program"), "logs-of-tests", "none").ok);
+    }
 }
