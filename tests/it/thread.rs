@@ -8,8 +8,10 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 pub(crate) use std::thread::*;
+use std::time::Duration;
 
 /// How to join the threads of a scope whose handles were dropped.
 type Rest<'s> = Rc<RefCell<Vec<Box<dyn FnOnce() -> Result<()> + 's>>>>;
@@ -64,4 +66,26 @@ impl<'s, R: 's> Drop for ScopedJoinHandle<'s, R> {
             self.rest.borrow_mut().push(Box::new(|| thread.join().map(drop)));
         }
     }
+}
+
+/// Fails as `std::thread::scope` does, which does not wait for the thread-locals of a thread.
+#[test]
+fn a_scope_ends_when_its_threads_have() {
+    static ENDED: AtomicBool = AtomicBool::new(false);
+    struct Late;
+    impl Drop for Late {
+        fn drop(&mut self) {
+            sleep(Duration::from_millis(20));
+            ENDED.store(true, Relaxed);
+        }
+    }
+    thread_local!(static LATE: Late = const { Late });
+    scope(|threads| drop(threads.spawn(|| LATE.with(|_| ()))));
+    assert!(ENDED.load(Relaxed));
+}
+
+#[test]
+fn a_panic_that_nobody_joins_goes_on() {
+    let end = catch_unwind(|| scope(|threads| drop(threads.spawn(|| resume_unwind(Box::new(7))))));
+    assert_eq!(end.unwrap_err().downcast_ref(), Some(&7));
 }
