@@ -8,8 +8,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test       format, clippy, unit, property, example and doc tests, and all models
-  models [--slow]
-             the models alone, on loom as published and on the corrected one, whose acceptance tests come first
+  models [--slow | --table]
+             the models alone, on loom as published and on the corrected one, whose acceptance tests come first;
+             --table writes their table in the README
   mutants [PREFIX]
              weaken each named ordering and leave out each named step, and see that a model fails
   dependents what a user has: model checks of their own code, and no loom without
@@ -74,8 +75,9 @@ fn main() -> ExitCode {
     }
     let done = match (command.as_deref(), args.next()) {
         (Some("test"), None) => run(TEST),
-        (Some("models"), None) => models::run(false),
-        (Some("models"), Some(slow)) if slow == "--slow" => models::run(true),
+        (Some("models"), None) => models::run(false, false),
+        (Some("models"), Some(slow)) if slow == "--slow" => models::run(true, false),
+        (Some("models"), Some(table)) if table == "--table" => models::run(true, true),
         (Some("mutants"), None) => mutants::run(""),
         (Some("mutants"), Some(prefix)) => mutants::run(&prefix),
         (Some("dependents"), None) => dependents::run(),

@@ -1,7 +1,8 @@
 //! Mutation of the models: every named ordering weakened, every named step left out, one at a time.
 //!
-//! The names are read from the sources. The model binary is built once; a mutant is one run of it with `RADDLE_MUTANT`
-//! set. A mutant that no model notices survives; that fails the command unless `ALLOWED` gives the reason.
+//! The names are read from the sources. The model binary, on the corrected loom, is built once; a mutant is one run of it
+//! with `RADDLE_MUTANT` set. A mutant that no model notices survives; that fails the command unless `ALLOWED` gives the
+//! reason.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,23 +11,23 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Mutants that no model kills, and why that is in order.
-const ALLOWED: &[(&str, &str)] = &[
-    ("raw.handed=Relaxed", WAKE),
-    ("rw.hand-over=Relaxed", WAKE),
-    ("rw.handed-read=Relaxed", WAKE),
-    ("rw.readers-let-in=Relaxed", WAKE),
-];
+use crate::models;
 
-const WAKE: &str = "published loom lets a wake-up hand over all that the waker did, so nothing else has to between the two. \
-    Parking in general promises no such thing; both are on the slow path only.";
+/// Mutants that no model kills, and why that is in order.
+const ALLOWED: &[(&str, &str)] = &[];
 
 /// A mutant that takes this long without a verdict has changed the search beyond what the models explore; it is reported.
 const LIMIT: Duration = Duration::from_secs(200);
 
 /// Tries the mutants whose names begin so.
 pub(super) fn run(prefix: &str) -> bool {
-    let Some(binary) = build() else { return false };
+    let binary = match models::corrected_binary() {
+        Ok(binary) => binary,
+        Err(error) => {
+            eprintln!("{error}");
+            return false;
+        }
+    };
     let mut mutants = mutants();
     mutants.retain(|mutant| mutant.starts_with(prefix));
     let Some(models) = baseline(&binary) else { return false };
@@ -93,8 +94,8 @@ impl std::fmt::Display for Verdict {
 
 /// A run of one model, without its output.
 fn model(binary: &Path, name: &str) -> Command {
-    let mut command = Command::new(binary);
-    command.args(["--exact", name]).env("RUST_BACKTRACE", "0").env_remove("RADDLE_MUTANT");
+    let mut command = models::unbounded(binary);
+    command.args(["--exact", name]).env("RUST_BACKTRACE", "0");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -102,7 +103,7 @@ fn model(binary: &Path, name: &str) -> Command {
 /// All models, quick ones first, each of which passes as long as nothing is mutated.
 fn baseline(binary: &Path) -> Option<Vec<String>> {
     let mut timed = Vec::new();
-    for name in models(binary) {
+    for name in models::names(binary) {
         let start = Instant::now();
         if !model(binary, &name).status().expect("the model binary starts").success() {
             eprintln!("{name} fails without a mutant");
@@ -121,7 +122,7 @@ fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
         "group" => "models::wait_group::",
         "index" | "sharded" => "models::counter::",
         "lock" => "models::lock::",
-        "node" | "tree" => "models::cancel::",
+        "node" | "sleeper" | "tree" => "models::cancel::",
         "once" => "models::once::",
         "rw" => "models::rwlock::",
         _ => "models::raw_mutex::",
@@ -146,26 +147,6 @@ fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
         }
     }
     Verdict::Survived
-}
-
-/// The models of the binary.
-pub(super) fn models(binary: &Path) -> Vec<String> {
-    let list = Command::new(binary).args(["--list", "models::"]).output().expect("the model binary lists its tests");
-    let list = String::from_utf8_lossy(&list.stdout).into_owned();
-    list.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
-}
-
-/// Builds the models; the path of their binary.
-fn build() -> Option<PathBuf> {
-    let output = super::cargo()
-        .args(["test", "--release", "--lib", "--no-run", "--message-format=json-render-diagnostics"])
-        .envs(super::LOOM.iter().copied())
-        .stderr(Stdio::inherit())
-        .output()
-        .ok()?;
-    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-    let path = messages.lines().rev().find_map(|line| Some(line.split_once("\"executable\":\"")?.1.split_once('"')?.0));
-    output.status.success().then(|| path.map(PathBuf::from)).flatten()
 }
 
 /// Every mutant of the sources.

@@ -118,8 +118,7 @@ fn models(source: &str) -> Result<Vec<Model>> {
             .ok_or_else(|| wrong("its comment does not say how many threads"))?;
         let fails_if = comment[..at].trim().strip_prefix("Fails if ");
         let fails_if = fails_if.ok_or_else(|| wrong("its comment does not say what it would find"))?;
-        let call =
-            between(code, "explore", "]").and_then(|call| call.split_once('[').map(|(head, counts)| (head, counts)));
+        let call = between(code, "explore", "]").and_then(|call| call.split_once('['));
         let (head, counts) = call.ok_or_else(|| wrong("no call of explore"))?;
         let (published, corrected) = counts.split_once(", ").ok_or_else(|| wrong("not two numbers of executions"))?;
         // How far the search goes on each of the two.

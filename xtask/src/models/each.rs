@@ -56,6 +56,13 @@ fn run_one(binary: &Path, name: &str) -> Model {
     Model { name: name.to_owned(), passed, seconds, explored }
 }
 
+impl Model {
+    /// What it printed about its searches, a line each.
+    pub(super) fn searches(&self) -> String {
+        self.explored.iter().map(|search| format!("{}: {search}\n", self.name)).collect()
+    }
+}
+
 impl std::fmt::Display for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let verdict = if self.passed { "ok" } else { "FAILED" };
@@ -65,7 +72,7 @@ impl std::fmt::Display for Model {
 }
 
 /// The names of the models.
-fn list(binary: &Path, args: &[&str]) -> Vec<String> {
+pub(super) fn list(binary: &Path, args: &[&str]) -> Vec<String> {
     let list = unbounded(binary).args(["--list", "models::"]).args(args).stderr(Stdio::inherit()).output();
     let list = list.expect("the model binary lists its tests");
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
@@ -73,7 +80,7 @@ fn list(binary: &Path, args: &[&str]) -> Vec<String> {
 }
 
 /// The binary, with nothing in its environment that would bound loom's search or change the model.
-pub(super) fn unbounded(binary: &Path) -> Command {
+pub(crate) fn unbounded(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     crate::BOUNDS.iter().chain(&["RADDLE_MUTANT"]).for_each(|name| {
         command.env_remove(name);

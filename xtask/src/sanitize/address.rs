@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Failed, NotRun, Outcome, Passed, Wish, native, tool};
-use crate::mutants;
+use crate::models;
 
 const ASAN: native::Sanitizer = native::Sanitizer {
     folder: "asan",
@@ -51,7 +51,7 @@ fn models() -> Result<String, String> {
     build.args(["--lib", "--no-run", "--message-format=json-render-diagnostics"]);
     let binary = tool::binary(&tool::build(&mut build, MODELS.folder, "the models")?)?;
 
-    let names = mutants::models(&binary);
+    let names = models::names(&binary);
     let (queue, ends) = (Mutex::new(names.iter()), Mutex::new(Vec::new()));
     let start = Instant::now();
     thread::scope(|threads| {
