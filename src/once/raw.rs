@@ -12,7 +12,8 @@
 //! 1. Only the thread that moved the state to `RUNNING` touches the value until it moves the state on.
 //! 2. In `READY` the value is there, and nobody writes to it but through `&mut`.
 //! 3. `PARKED` is set while anyone sleeps, from the step under the lock of the queue that comes before the sleep. It is
-//!    cleared by the step to `READY`, which wakes all, or under the lock of the queue when nobody sleeps there any more.
+//!    cleared by the step to `READY`, which wakes all, or under the lock of the queue when nobody sleeps there any more
+//!    (by the sleeper itself, if a canceller took it out).
 //!
 //! Two kinds of thread wait: a *candidate* would initialise the cell itself, a *watcher* would not. An initialiser that
 //! fails wakes the first candidate of the queue and leaves watchers asleep. A woken candidate always tries first,

@@ -32,7 +32,7 @@ pub(super) const CANCEL: UnparkToken = UnparkToken(usize::MAX);
 
 /// What a thread waits for, and how it says so.
 ///
-/// `mark` and `leave` run under the lock of the queue: they only load and store atomics, and never panic.
+/// `mark` and `leave` run under the lock of the queue: they only load and change atomics, and never panic.
 pub(crate) trait Waiter {
     /// What the wait ends with.
     type Output;
@@ -114,7 +114,7 @@ fn sleep<W: Waiter>(waiter: &W, sleeper: &Sleeper<'_>, deadline: Option<Instant>
         !cancelled.get() && (!step!("wait.mark") || waiter.mark())
     };
     let leave = |_, last| waiter.leave(last);
-    // SAFETY: the callbacks only load and store atomics and cells (`Waiter`'s contract), so they neither panic nor call
+    // SAFETY: the callbacks only load and change atomics and cells (`Waiter`'s contract), so they neither panic nor call
     // into the parking lot; the key is the address of a live part of the primitive, which nobody else parks on.
     match unsafe { park(waiter.key(), validate, || (), leave, sleeper.token(waiter.flags()), deadline) } {
         ParkResult::TimedOut => {
@@ -127,7 +127,8 @@ fn sleep<W: Waiter>(waiter: &W, sleeper: &Sleeper<'_>, deadline: Option<Instant>
         ParkResult::Invalid if cancelled.get() => covered!("wait.cancelled-awake"),
         ParkResult::Invalid => return Slept::Invalid,
     }
-    // The canceller knows nothing of the primitive, so this thread looks itself whom it leaves behind.
+    // The canceller knows nothing of the primitive, nor has a late waker cleared the mark, so this thread looks itself whom
+    // it leaves behind.
     let leave = |result: UnparkResult| {
         waiter.leave(!result.have_more_threads);
         UnparkToken(0)

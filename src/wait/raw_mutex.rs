@@ -6,16 +6,17 @@
 //! | `LOCKED` | held, nobody sleeps |
 //! | `LOCKED + PARKED` | held, and a thread sleeps |
 //! | `PARKED` | free, one sleeper was woken and more sleep |
-//! | `POISONED` | refused to all until cleared; nobody sleeps |
+//! | `POISONED` | refused to all until cleared; who still sleeps is about to be woken by the poisoner |
 //!
 //! Invariants:
 //! 1. `POISONED` excludes the other bits: it is set only by the holder, in the step that lets go, and a thread takes the
-//!    lock or marks itself as a sleeper only from a state without it.
+//!    lock or marks itself as a sleeper only from a state without it; but for the one who mends it.
 //! 2. A thread joins the queue in the state `LOCKED + PARKED`, which it meets or makes under the lock of the queue. The
 //!    holder lets go of a `PARKED` lock under that lock, or it poisons the lock and then wakes all under it: no sleeper is
 //!    left behind.
 //! 3. `PARKED` is set while anyone sleeps whom no poisoner is about to wake. It is cleared under the lock of the queue
-//!    when nobody sleeps there any more, or by the poisoner.
+//!    when nobody sleeps there any more, or by the poisoner. A sleeper that a canceller or a late waker took out of the
+//!    queue looks after it itself.
 //!
 //! # Memory ordering
 //! Taking the lock is an Acquire that reads what the last holder's Release wrote; setting `PARKED` and clearing

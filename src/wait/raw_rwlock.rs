@@ -129,7 +129,7 @@ impl RawRwLock {
         }
     }
 
-    /// The lock was left to itself while somebody sleeps, or is about to.
+    /// The lock was left to itself while somebody sleeps, or did a moment ago.
     #[cold]
     fn last_reader_left(&self, mut state: u64) {
         // The lock is taken for those who sleep. Whoever takes it first, or comes as a reader, looks after them as well.
@@ -278,8 +278,9 @@ impl RawRwLock {
                 self.nobody(READERS, instead, result);
             } else {
                 covered!("rw.readers-let-in");
-                // Only writers could be left, and if none is, their bit is from one that has given up: it must not keep out
-                // readers. Relaxed: it is set and cleared only under the lock of the queue, which is held here.
+                // Only writers could be left, and if none is, their bit is from one that has given up, or whose last try has
+                // taken the lock: it must not keep out readers.
+                // Relaxed: it is set and cleared only under the lock of the queue, which is held here.
                 let left = result.have_more_threads || !step!("rw.no-writers-left");
                 let over = READERS | if left { 0 } else { self.0.load(Relaxed) & WRITERS };
                 let change = (readers * READER).wrapping_sub(instead).wrapping_sub(over);
@@ -333,7 +334,8 @@ impl RawRwLock {
     }
 
     /// Under the lock of the queue, nobody of the kind of this bit was found there. Clears the bit; and if nobody sleeps at
-    /// all, lets go of what the caller holds in the same step.
+    /// all, lets go of what the caller holds in the same step: were the lock free with a bit left, its next holders would have
+    /// to look for sleepers again.
     fn nobody(&self, bit: u64, held: u64, result: UnparkResult) {
         let clear = if result.have_more_threads { bit } else { READERS | WRITERS | held };
         // Release: pairs with the Acquire of the next to take the lock.
@@ -386,7 +388,9 @@ impl RawRwLock {
     fn mark(&self, bit: u64, in_the_way: u64) -> bool {
         let mark = if step!("rw.mark") { bit } else { 0 };
         // Relaxed: the mark is looked at by the holders' read-modify-writes. The queue's lock orders this behind every change
-        // that was made under it.
+        // that was made under it, and a bit that is set is cleared only there: whoever has let go since without that lock
+        // has seen the bit, and will take the lock to look for this thread (invariant 2). An unset bit is set by the
+        // compare-exchange, in the newest state.
         let mut state = self.0.load(Relaxed);
         loop {
             if state & in_the_way == 0 {

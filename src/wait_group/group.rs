@@ -201,6 +201,7 @@ struct Wait<'a> {
 
 impl Wait<'_> {
     fn is_over(&self, state: State) -> bool {
+        // A count of zero has moved the generation, unless that has gone all the way round.
         state.count() == 0 || (state.generation() != self.generation && step!("group.generation"))
     }
 }

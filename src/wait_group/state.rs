@@ -3,7 +3,7 @@
 //! | bits | meaning |
 //! | --- | --- |
 //! | 0 to 31 | *count*: how many workers there are |
-//! | 32 | *parked*: somebody sleeps until the end of this generation |
+//! | 32 | *parked*: somebody sleeps until the end of this generation, or did when the generation before was just being woken |
 //! | 33 | *panicked*: a worker was lost to a panic |
 //! | 34 to 63 | *generation*: how often the count has become zero, modulo 2^30 |
 //!
@@ -13,7 +13,7 @@
 //! | count `n > 1` | count `n - 1` | a worker that ends |
 //! | count 1 | count 0, next generation, not parked | the last worker, which wakes all if it was parked |
 //! | count `n > 0` | the same, parked | a thread that is about to sleep |
-//! | parked | not parked | the last waiter to give up |
+//! | parked | not parked | the last waiter of the queue to give up |
 //!
 //! Each is one step. So a waiter whose generation is over knows that the count was zero since it came, whatever the
 //! count is now; it needs no wake-up to know it. (A waiter that stands still while the count becomes zero exactly 2^30
