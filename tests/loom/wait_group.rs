@@ -90,7 +90,7 @@ fn two_waiters() {
 /// generation here has no end. Two threads.
 #[test]
 fn next_generation_begins() {
-    explore([18, 214], &["wait.woken"], || {
+    explore([63, 214], &["wait.woken"], || {
         let shared = Work::<1>::new();
         std::mem::forget(shared.group.worker());
         spawn({
