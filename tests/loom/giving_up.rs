@@ -259,3 +259,28 @@ fn writer_as_the_reader_leaves() {
         drop(guard);
     });
 }
+
+/// Fails if a lock that is let go of while a cancelled sleeper has yet to take back its mark does not hand over what was
+/// done under it. Three threads.
+#[test]
+fn cancelled_beside_one_who_tries() {
+    explore([0, 13_548], &["node.cancel-woke"], || {
+        let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
+        let mut guard = shared.0.write().unwrap();
+        spawn({
+            let shared = shared.clone();
+            move || drop(shared.0.write_within(&shared.1))
+        });
+        spawn({
+            let shared = shared.clone();
+            move || {
+                if let Ok(value) = shared.0.try_read() {
+                    assert_eq!(*value, 1);
+                }
+            }
+        });
+        shared.1.cancel();
+        *guard += 1;
+        drop(guard);
+    });
+}

@@ -29,7 +29,7 @@ const LEFT_OUT: &str = "transfer::* (start another program)";
 /// Threads are switched after every twentieth step, not every hundredth: what is tested are short pieces of code.
 const FLAGS: &str = "-Zmiri-preemption-rate=0.05";
 
-const QUICK_SEEDS: u32 = 4;
+const QUICK_SEEDS: u32 = 2;
 const SEEDS: u32 = 32;
 
 /// Some tests, under one seed.
