@@ -264,7 +264,7 @@ fn writer_as_the_reader_leaves() {
 /// done under it. Three threads.
 #[test]
 fn cancelled_beside_one_who_tries() {
-    explore_bounded(3, [0, 13_548], &["node.cancel-woke"], || {
+    explore_bounded(3, [1_693, 13_548], &["node.cancel-woke"], || {
         let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
         let mut guard = shared.0.write().unwrap();
         spawn({
