@@ -25,6 +25,16 @@ pub(crate) enum Role {
     Limit,
 }
 
+impl Role {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Peer => "peer",
+            Self::Limit => "limit",
+        }
+    }
+}
+
 /// How a benchmark is run: the last part of its id, and its threads.
 #[derive(Clone)]
 pub(crate) struct Shape {
@@ -41,10 +51,10 @@ impl Shape {
     }
 }
 
-struct Entry {
-    role: Role,
-    name: &'static str,
-    shape: Shape,
+pub(crate) struct Entry {
+    pub(crate) role: Role,
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
     make: Box<dyn Fn() -> Op<Option<Duration>>>,
 }
 
@@ -63,9 +73,9 @@ pub(crate) struct Goal {
 
 pub(crate) struct Group {
     pub(crate) name: &'static str,
-    peers: &'static [&'static str],
+    pub(crate) peers: &'static [&'static str],
     in_turn: bool,
-    entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     pub(crate) goals: Vec<Goal>,
 }
 

@@ -4,6 +4,8 @@
 //! A program lists its [`Group`]s and hands them to [`run`].
 
 mod group;
+mod home;
+mod inventory;
 pub(crate) mod line;
 mod nanoseconds;
 mod outcome;
@@ -29,6 +31,9 @@ pub(crate) use team::Op;
 pub(crate) fn run(groups: &[Group]) {
     let started = SystemTime::now();
     groups.iter().for_each(Group::check);
+    if let Err(error) = inventory::save(groups) {
+        eprintln!("inventory not written: {error}");
+    }
     let total: u32 = groups.iter().map(Group::len).sum();
     let mut criterion = Criterion::default()
         .with_measurement(Nanoseconds)

@@ -1,12 +1,13 @@
 //! What one benchmark left behind: Criterion's estimates, and beside them what the gate saw.
 
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
-use std::{env, fs};
+use std::fs;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use super::group::Shape;
+use super::home::criterion_home;
 use super::team::{Gating, Tally};
 
 pub(crate) struct Outcome {
@@ -30,10 +31,12 @@ impl Outcome {
         estimates["median"]["point_estimate"].as_f64()
     }
 
-    /// Writes the gate's tally beside the estimates that it belongs to, as `gate.json`.
-    pub(crate) fn save_tally(&self) -> std::io::Result<()> {
+    /// Writes the gate's tally beside the estimates that it belongs to, as `gate.json`. `run` tells which figures were
+    /// measured by one run: the second at which that began.
+    pub(crate) fn save_tally(&self, started: SystemTime) -> std::io::Result<()> {
         let Tally { samples, chunks, switched_out, uneven_starts, unclean_samples } = self.tally;
         let tally = json!({
+            "run": started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             "gating": self.gating.label(),
             "threads": self.shape.threads,
             "samples": samples,
@@ -51,14 +54,4 @@ impl Outcome {
         folder.extend([&safe(self.group), self.name, &safe(&self.shape.parameter), "new"]);
         folder
     }
-}
-
-/// As Criterion finds it, save that where Criterion asks `cargo metadata`, Cargo's `CARGO_TARGET_TMPDIR` tells as much.
-fn criterion_home() -> PathBuf {
-    if let Some(home) = env::var_os("CRITERION_HOME") {
-        return home.into();
-    }
-    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).parent().map(Path::to_owned));
-    target.unwrap_or_else(|| "target".into()).join("criterion")
 }

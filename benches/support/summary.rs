@@ -16,7 +16,7 @@ pub(crate) fn print(group: &Group, outcomes: &[Outcome], started: SystemTime) {
     }
     print_table(group, &measured);
     group.goals.iter().for_each(|goal| print_goal(goal, &measured));
-    print_gate(&measured);
+    print_gate(&measured, started);
 }
 
 fn median(measured: &[Measured], name: &str, parameter: &str) -> Option<f64> {
@@ -73,11 +73,11 @@ fn print_goal(goal: &Goal, measured: &[Measured]) {
 }
 
 /// Prints what the gate rejected, and saves it beside each benchmark's estimates.
-fn print_gate(measured: &[Measured]) {
+fn print_gate(measured: &[Measured], started: SystemTime) {
     for (outcome, _) in measured {
         let Tally { samples, chunks, switched_out, uneven_starts, unclean_samples } = outcome.tally;
         let (name, parameter, rejected) = (outcome.name, &outcome.shape.parameter, switched_out + uneven_starts);
-        if let Err(error) = outcome.save_tally() {
+        if let Err(error) = outcome.save_tally(started) {
             eprintln!("{name}/{parameter}: gate.json not written: {error}");
         }
         if rejected > 0 {

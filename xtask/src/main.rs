@@ -18,8 +18,15 @@ usage: cargo xtask COMMAND
              the shipped code under Miri, ThreadSanitizer and AddressSanitizer (SECONDS: of each long stress test);
              status 77 if the tool cannot be had here: not run
   sanitize [--require]
-             the quick forms of all three";
+             the quick forms of all three
+  bench-report [--quick] [--no-run]
+             run the benches and make one page of their figures: target/bench-report/index.html
+  bench-compare BASE [HEAD]
+             what became slower or faster between two commits or saved baselines; --help tells more";
 
+mod bench_compare;
+mod bench_data;
+mod bench_report;
 mod dependents;
 mod models;
 mod mutants;
@@ -81,6 +88,8 @@ fn main() -> ExitCode {
         (Some("mutants"), None) => mutants::run(""),
         (Some("mutants"), Some(prefix)) => mutants::run(&prefix),
         (Some("dependents"), None) => dependents::run(),
+        (Some("bench-report"), next) => return bench_report::run(next.into_iter().chain(args)),
+        (Some("bench-compare"), next) => return bench_compare::run(next.into_iter().chain(args)),
         (Some("--help" | "-h"), None) => {
             println!("{USAGE}");
             true

@@ -1,0 +1,218 @@
+//! The figures of a report, group by group, and what follows from them: who is ahead, by how much, where we are not.
+
+use std::path::Path;
+
+use crate::bench_data::{Entry, Figure, Gate, Goal, Group, Inventory, Result, Role};
+
+/// A group of which every benchmark was measured, in one run.
+pub(super) struct Section {
+    pub(super) group: Group,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One benchmark's figure, which is never without what the gate saw.
+pub(super) struct Row {
+    pub(super) entry: Entry,
+    pub(super) figure: Figure,
+    pub(super) gate: Gate,
+}
+
+/// A figure of ours that is behind the best peer's: their intervals do not touch, and it takes [`MARGIN`] more.
+pub(super) struct Loss<'a> {
+    pub(super) section: &'a Section,
+    pub(super) ours: &'a Row,
+    pub(super) best: &'a Row,
+    pub(super) ratio: f64,
+}
+
+/// The intervals know one run only. From run to run, and with where the linker puts a loop, medians move by this much.
+const MARGIN: f64 = 1.02;
+
+/// Reads every figure that the inventory names.
+///
+/// # Errors
+/// If one is missing, or was measured in another run than its group: a ratio of either would be made up.
+pub(super) fn collect(home: &Path, inventory: &Inventory) -> Result<Vec<Section>> {
+    let (mut sections, mut wrong) = (Vec::new(), Vec::new());
+    for group in &inventory.groups {
+        let mut rows = Vec::new();
+        for entry in &group.entries {
+            let id = (group.name.as_str(), entry.name.as_str(), entry.parameter.as_str());
+            let name = format!("{}/{}/{}", id.0, id.1, id.2);
+            match Figure::read(home, id, "new")? {
+                None => wrong.push(format!("{name}: not measured")),
+                Some(Figure { gate: None, .. }) => {
+                    wrong.push(format!("{name}: nobody wrote down what the gate rejected"))
+                }
+                Some(mut figure) => {
+                    let gate = figure.gate.take().expect("it has one");
+                    rows.push(Row { entry: entry.clone(), figure, gate });
+                }
+            }
+        }
+        for parameter in group.parameters() {
+            for peer in group.peers.iter().filter(|peer| group.at(parameter).all(|entry| entry.name != **peer)) {
+                wrong.push(format!("{}/{peer}/{parameter}: a peer that the group must hold, and does not", group.name));
+            }
+        }
+        if rows.iter().any(|row| row.gate.run != rows[0].gate.run) {
+            wrong.push(format!("{}: figures of different runs, which cannot be compared", group.name));
+        }
+        sections.push(Section { group: group.clone(), rows });
+    }
+    if wrong.is_empty() { Ok(sections) } else { Err(format!("no report:\n  {}", wrong.join("\n  "))) }
+}
+
+impl Row {
+    /// As the threads are more than the cores, or cannot be pinned: a rough figure.
+    pub(super) fn rough(&self) -> bool {
+        !self.gate.gated()
+    }
+
+    /// Less, beyond what the intervals and the margin allow.
+    fn below(&self, other: &Row) -> bool {
+        self.figure.high < other.figure.low && self.figure.median * MARGIN < other.figure.median
+    }
+}
+
+impl Section {
+    pub(super) fn at<'a>(&'a self, parameter: &'a str) -> impl Iterator<Item = &'a Row> + Clone {
+        self.rows.iter().filter(move |row| row.entry.parameter == parameter)
+    }
+
+    pub(super) fn row(&self, name: &str, parameter: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.entry.name == name && row.entry.parameter == parameter)
+    }
+
+    fn fastest(&self, parameter: &str, role: Role) -> Option<&Row> {
+        let rows = self.rows.iter().filter(|row| row.entry.parameter == parameter && row.entry.role == role);
+        rows.min_by(|a, b| a.figure.median.total_cmp(&b.figure.median))
+    }
+
+    /// What ratios are to: the best peer, or the limit where there is no peer.
+    pub(super) fn best(&self, parameter: &str) -> Option<&Row> {
+        self.fastest(parameter, Role::Peer).or_else(|| self.fastest(parameter, Role::Limit))
+    }
+
+    pub(super) fn ratio(&self, row: &Row) -> Option<f64> {
+        Some(row.figure.median / self.best(&row.entry.parameter)?.figure.median)
+    }
+
+    /// Who is ahead, of ours and the peers, in a sentence.
+    pub(super) fn winner(&self, parameter: &str) -> String {
+        let ours = self.fastest(parameter, Role::Ours);
+        match (ours, self.fastest(parameter, Role::Peer)) {
+            (Some(ours), Some(peer)) if ours.below(peer) => format!("{} (ours) is ahead", ours.entry.name),
+            (Some(ours), Some(peer)) if peer.below(ours) => format!("{} is ahead", peer.entry.name),
+            (Some(ours), Some(peer)) => {
+                format!("{} (ours) and {} cannot be told apart", ours.entry.name, peer.entry.name)
+            }
+            _ => "no peer here; ratios are to the limit".to_owned(),
+        }
+    }
+
+    pub(super) fn losses(&self) -> Vec<Loss<'_>> {
+        let ours = self.rows.iter().filter(|row| row.entry.role == Role::Ours);
+        let lost = ours.filter_map(|ours| {
+            let best = self.fastest(&ours.entry.parameter, Role::Peer).filter(|best| best.below(ours))?;
+            Some(Loss { section: self, ours, best, ratio: ours.figure.median / best.figure.median })
+        });
+        lost.collect()
+    }
+
+    /// What ours takes of the best that the goal names.
+    pub(super) fn against(&self, goal: &Goal) -> Option<f64> {
+        let median = |(name, parameter): &(String, String)| Some(self.row(name, parameter)?.figure.median);
+        let others = goal.against.iter().map(median).collect::<Option<Vec<_>>>()?;
+        Some(median(&goal.ours)? / others.into_iter().reduce(f64::min)?)
+    }
+
+    /// The parameters are numbers of threads, and more than one.
+    pub(super) fn over_threads(&self) -> bool {
+        let numbers = self.rows.iter().all(|row| row.entry.parameter == row.entry.threads.to_string());
+        numbers && self.group.parameters().len() > 1
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::bench_data::recorded::{Recorded, recorded, touch};
+    use std::fs;
+
+    pub(in super::super) fn sections(home: &Recorded) -> Result<Vec<Section>> {
+        collect(home, &Inventory::all(home).unwrap())
+    }
+
+    #[test]
+    fn ratios_are_to_the_best_peer() {
+        let sections = sections(&recorded()).unwrap();
+        let section = sections.iter().find(|section| section.group.name == "counter/inc").unwrap();
+        for parameter in ["1", "2", "4", "8"] {
+            let best = section.best(parameter).unwrap();
+            assert_eq!(best.entry.role, Role::Peer, "not the plain increment, which is the limit");
+            assert_eq!(section.ratio(best), Some(1.0));
+            let peers = section.at(parameter).filter(|row| row.entry.role == Role::Peer);
+            assert!(peers.into_iter().all(|peer| section.ratio(peer).unwrap() >= 1.0));
+        }
+        assert!(section.over_threads());
+    }
+
+    #[test]
+    fn a_missing_peer_is_named() {
+        let home = recorded();
+        fs::remove_dir_all(home.join("counter_inc/parking_lot/2")).unwrap();
+        let error = sections(&home).err().expect("no report without it");
+        assert!(error.contains("counter/inc/parking_lot/2: not measured"), "{error}");
+        assert_eq!(error.lines().count(), 2, "{error}");
+    }
+
+    #[test]
+    fn a_peer_that_is_no_longer_in_the_group_is_named() {
+        let home = recorded();
+        let mut inventory = Inventory::all(&home).unwrap();
+        let group = inventory.groups.iter_mut().find(|group| group.name == "counter/inc").unwrap();
+        group.entries.retain(|entry| entry.name != "std" || entry.parameter != "4");
+        let error = collect(&home, &inventory).err().expect("no report without it");
+        assert!(error.contains("counter/inc/std/4: a peer that the group must hold"), "{error}");
+    }
+
+    #[test]
+    fn a_figure_without_what_was_rejected_is_not_shown() {
+        let home = recorded();
+        fs::remove_file(home.join("counter_inc/std/2/new/gate.json")).unwrap();
+        let error = sections(&home).err().expect("no report");
+        assert!(error.contains("counter/inc/std/2: nobody wrote down what the gate rejected"), "{error}");
+    }
+
+    #[test]
+    fn figures_of_two_runs_are_not_compared() {
+        let home = recorded();
+        let path = home.join("counter_inc/std/2/new/gate.json");
+        let text = fs::read_to_string(&path).unwrap().replace("\"run\": 1", "\"run\": 2");
+        fs::write(&path, text).unwrap();
+        touch(&path, 1);
+        let error = sections(&home).err().expect("no report");
+        assert!(error.contains("counter/inc: figures of different runs"), "{error}");
+    }
+
+    #[test]
+    fn losses_are_those_beyond_the_intervals() {
+        let mut sections = sections(&recorded()).unwrap();
+        let section = sections.iter_mut().find(|section| section.group.name == "counter/inc").unwrap();
+        let lost = |section: &Section| section.losses().iter().any(|loss| loss.ours.entry.parameter == "2");
+        let best = section.fastest("2", Role::Peer).unwrap().figure.clone();
+        let names = ["counter", "sharded"];
+        for (factor, expected) in [(0.5, false), (1.0, false), (2.0, true)] {
+            for row in section.rows.iter_mut().filter(|row| row.entry.parameter == "2") {
+                if names.contains(&row.entry.name.as_str()) {
+                    row.figure = best.clone();
+                    for value in [&mut row.figure.median, &mut row.figure.low, &mut row.figure.high] {
+                        *value *= factor;
+                    }
+                }
+            }
+            assert_eq!(lost(section), expected, "at {factor}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `cargo xtask bench-report`: runs the benches and makes one page and one Markdown table of their figures.
+
+mod figures;
+mod machine;
+mod page;
+mod plot;
+mod table;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::bench_data::{Inventory, Progress, Result, criterion_home, programs, root, succeed, target, write};
+use machine::{Conditions, Size};
+
+const USAGE: &str = "\
+usage: cargo xtask bench-report [--quick] [--no-run]
+
+Runs every bench and writes target/bench-report/index.html, a page that needs nothing else, and table.md beside it.
+In full that takes about six minutes on two busy cores, less on quiet ones, and the build before it.
+
+  --quick   ten short samples of each: under two minutes, wider intervals, no plots of Criterion's own
+  --no-run  of the figures that are there already";
+
+/// What of a full run's time a quick one takes, about; only to guess before anything was measured.
+const QUICK: f64 = 0.35;
+const QUICK_ARGS: &[&str] =
+    &["--sample-size=10", "--warm-up-time=0.05", "--measurement-time=0.2", "--nresamples=5000", "--noplot"];
+
+pub(super) fn run(args: impl Iterator<Item = String>) -> ExitCode {
+    let (mut quick, mut measure) = (false, true);
+    for arg in args {
+        match arg.as_str() {
+            "--quick" => quick = true,
+            "--no-run" => measure = false,
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            _ => {
+                eprintln!("{USAGE}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    match report(quick, measure) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("bench-report: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(quick: bool, measure: bool) -> Result {
+    let folder = target().join("bench-report");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let (home, programs) = (criterion_home(), programs(root())?);
+    if measure {
+        run_benches(&home, &programs, &folder, quick)?;
+    }
+    let inventory = Inventory::of(&home, &programs)?;
+    let sections = figures::collect(&home, &inventory)?;
+    let conditions = Conditions::of(&folder, &sections);
+    let sizes: Vec<Size> = super::bench_data::read(&home.join("sizes.json"))?;
+    let (page, table) = (folder.join("index.html"), folder.join("table.md"));
+    write(&page, &page::page(&sections, &conditions, &sizes))?;
+    write(&table, &table::table(&sections, &conditions))?;
+    let losses = sections.iter().map(|section| section.losses().len()).sum::<usize>();
+    println!("{} groups, {losses} figures in which a peer is ahead", sections.len());
+    println!("{}\n{}", page.display(), table.display());
+    Ok(())
+}
+
+fn run_benches(home: &Path, programs: &[String], folder: &Path, quick: bool) -> Result {
+    let bench = |program: &str, args: &[&str]| {
+        let mut cargo = super::cargo();
+        cargo.args(["bench", "--quiet", "--bench", program, "--"]).args(args);
+        cargo
+    };
+    eprintln!("building the benches");
+    succeed(super::cargo().args(["bench", "--benches", "--no-run"]))?;
+    // Not measuring, only to have them write down what they would measure.
+    for program in programs {
+        succeed(bench(program, &["--list"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()))?;
+    }
+    succeed(bench("sizes", &[]).stdout(std::process::Stdio::null()))?;
+    let inventory = Inventory::of(home, programs)?;
+    let weight = inventory.groups.iter().map(|group| group.seconds).sum();
+    let mut progress = Progress::new(weight, if quick { QUICK } else { 1.0 });
+    machine::record(folder, quick)?;
+    for program in programs {
+        let args = if quick { QUICK_ARGS } else { &[] };
+        progress.run(&mut bench(program, args), &inventory, &folder.join(format!("{program}.log")), "")?;
+    }
+    Ok(())
+}
