@@ -1,6 +1,6 @@
 //! Named programs of weak memory, with the outcomes that loom must find, no more and no fewer.
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release};
@@ -215,25 +215,42 @@ fn the_newest_after_join() {
     assert_eq!(*seen.lock().unwrap(), expected);
 }
 
-/// A load by `unsync_load` is a race if another thread stores, also one that has seen what came just before the load.
-#[test]
-#[should_panic(expected = "Causality violation: Concurrent atomic store and `unsync_load` accesses.")]
-fn unsynchronised_load_after_release() {
-    check(None, || {
-        let word = Rc::new(AtomicU64::new(0));
-        let flag = Rc::new(AtomicU64::new(0));
+/// An access that must not race does, with whoever has seen what its thread released just before.
+fn access_after_release(access: impl Fn(*mut AtomicU64) + Copy + Send + Sync + 'static) {
+    check(None, move || {
+        let words = Rc::new(UnsafeCell::new([AtomicU64::new(0), AtomicU64::new(0)]));
+        // SAFETY: loom's threads run one at a time, and are switched only in shared accesses.
+        let word = |words: &UnsafeCell<[AtomicU64; 2]>, index| unsafe { words.get().cast::<AtomicU64>().add(index) };
         thread::spawn({
-            let (word, flag) = (word.clone(), flag.clone());
+            let words = words.clone();
             move || {
-                if flag.load(Acquire) == 1 {
-                    word.store(1, Relaxed);
+                // SAFETY: as above.
+                let (x, y) = unsafe { (&*word(&words, X), &*word(&words, Y)) };
+                if y.load(Acquire) == 1 {
+                    x.store(1, Relaxed);
                 }
             }
         });
-        flag.store(1, Release);
-        // SAFETY: none: it is the race that is to be reported.
-        unsafe { word.unsync_load() };
+        // SAFETY: as above.
+        unsafe { (*word(&words, Y)).store(1, Release) };
+        access(word(&words, X));
     });
+}
+
+#[test]
+#[should_panic(expected = "Causality violation: Concurrent atomic store and `unsync_load` accesses.")]
+fn unsynchronised_load_after_release() {
+    // SAFETY: it is the race that is to be reported.
+    access_after_release(|word| {
+        let _ = unsafe { (*word).unsync_load() };
+    });
+}
+
+#[test]
+#[should_panic(expected = "Causality violation: Concurrent atomic store and mut accesses.")]
+fn exclusive_access_after_release() {
+    // SAFETY: as above.
+    access_after_release(|word| unsafe { (*word).with_mut(|_| ()) });
 }
 
 /// Two threads that take two locks in opposite orders get stuck; in the same order they do not.

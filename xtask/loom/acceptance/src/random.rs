@@ -119,7 +119,8 @@ fn reduced_search_finds_the_same() {
     }
     println!("reduction: {reduced_too} executions with sleep sets, {unreduced} without");
     differ.end();
-    assert!(reduced_too * 5 < unreduced, "the sleep sets leave little out");
+    // Exploration is deterministic. A change that explores more would find the same, and take longer than it needs.
+    assert_eq!((reduced_too, unreduced), (6_054, 36_751), "executions with sleep sets, and without");
 }
 
 /// In how many orders the operations of the threads can come.
