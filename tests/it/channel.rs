@@ -1,5 +1,6 @@
 //! Limits on channels, and a token's own channel.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded, select, unbounded};
@@ -7,6 +8,7 @@ use raddle::{CancelToken, Limit, RecvWithin, RecvWithinError, SendWithin, SendWi
 
 use crate::stress::watched;
 use crate::thread;
+use crate::types::heap_kept;
 
 const LONG: Duration = Duration::from_secs(100_000);
 
@@ -95,6 +97,22 @@ fn who_is_gone_is_told_apart() {
     assert_eq!(receiver.recv_within(&cancelled), Err(RecvWithinError::Disconnected));
 }
 
+#[test]
+fn errors_say_why_and_hide_the_value() {
+    let why = Stopped::Cancelled;
+    // A value need not have `Debug`.
+    struct Value;
+    let stopped = SendWithinError::Stopped { value: Value, why };
+    let gone = SendWithinError::Disconnected(Value);
+    assert_eq!(stopped.to_string(), format!("not sent: {why}"));
+    assert_eq!(gone.to_string(), "not sent: there is no receiver any more");
+    assert_eq!(format!("{stopped:?} {gone:?}"), "Stopped { why: Cancelled, .. } Disconnected(..)");
+    assert_eq!(RecvWithinError::from(why).to_string(), format!("nothing received: {why}"));
+    assert_eq!(RecvWithinError::Disconnected.to_string(), "nothing received: there is no sender any more");
+    // The text has the cause, so a chain of sources does not say it again.
+    assert!(stopped.source().is_none() && RecvWithinError::from(why).source().is_none());
+}
+
 /// Fails if an end that goes while the other sleeps is not noticed.
 #[test]
 fn who_goes_meanwhile_is_noticed() {
@@ -153,6 +171,44 @@ fn a_tokens_channel_closes_at_its_deadline() {
             assert!(is_open(late.done()) && is_open(root.done()));
         }
     });
+}
+
+/// Fails if the thread that watches deadlines sleeps past one that comes later and is earlier.
+#[test]
+fn a_deadline_is_met_before_others_that_are_watched_already() {
+    watched(|_| {
+        let root = CancelToken::new();
+        let late = root.child_within(LONG);
+        assert!(is_open(late.done()));
+        for round in 0..100 {
+            let soon = root.child_within(Duration::from_millis(1));
+            let _ = soon.done();
+            // By itself, or with another behind it.
+            let later = (round % 2 == 0).then(|| root.child_within(2 * LONG));
+            assert!(later.iter().all(|later| is_open(later.done())));
+            assert!(soon.done().recv().is_err());
+            assert!(is_open(late.done()));
+        }
+    });
+}
+
+/// Fails if the deadlines of tokens that are gone are kept until they have passed.
+#[test]
+fn deadlines_of_tokens_that_are_gone_are_forgotten() {
+    let root = CancelToken::new();
+    for live in [0, 8] {
+        let live: Vec<_> = (0..live).map(|_| root.child_within(LONG)).collect();
+        assert!(live.iter().all(|token| is_open(token.done())));
+        // More than what this thread may sweep out of what other tests have left.
+        let mut ballast = Vec::<u8>::new();
+        let kept = heap_kept(|| {
+            ballast.reserve_exact(100_000);
+            for _ in 0..1_000 {
+                assert!(is_open(root.child_within(LONG).done()));
+            }
+        });
+        assert!(kept < 116_000, "{kept} bytes, beside {}", live.len());
+    }
 }
 
 /// Fails if a cancel that comes while the channel is being made leaves it open.

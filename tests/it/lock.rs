@@ -9,7 +9,8 @@ use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use raddle::{
-    Limit, LockError, LockId, OrderedMutex, OrderedMutexGuard, Stopped, lock_all, lock_all_within, try_lock_all,
+    CancelToken, Limit, LockError, LockId, OrderedMutex, OrderedMutexGuard, Stopped, lock_all, lock_all_within,
+    try_lock_all,
 };
 
 use crate::stress::watched;
@@ -723,6 +724,11 @@ fn limits_show_what_they_are() {
     assert_eq!(format!("{:?}", Limit::NEVER), "Limit::NEVER");
     let both = Limit::from(Duration::from_secs(2)).or(end).or(Duration::from_secs(1)).or(end + SHORT);
     assert_eq!(format!("{both:?}"), format!("Limit {{ within: 1s, until: {end:?} }}"));
+    // Each by itself is a limit too.
+    let token = CancelToken::new();
+    assert_eq!(format!("{:?}", Limit::from(SHORT)), "Limit { within: 2ms }");
+    assert_eq!(format!("{:?}", Limit::from(end)), format!("Limit {{ until: {end:?} }}"));
+    assert_eq!(format!("{:?}", Limit::from(&token)), format!("Limit {{ token: {token:?} }}"));
 }
 
 static FIRST: OrderedMutex<u32> = OrderedMutex::new(1, 0);

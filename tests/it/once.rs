@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
 use std::panic::{self, AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Once, mpsc};
@@ -494,6 +495,22 @@ fn a_lazy_that_asks_itself() {
     });
 }
 
+/// An error with another behind it.
+#[derive(Debug)]
+struct NotOpened(fmt::Error);
+
+impl fmt::Display for NotOpened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not opened")
+    }
+}
+
+impl Error for NotOpened {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
 #[test]
 fn init_errors_say_why() {
     let stopped = InitError::<Infallible>::Stopped(Stopped::TimedOut);
@@ -507,6 +524,10 @@ fn init_errors_say_why() {
     let own = InitError::Init("x".parse::<u8>().unwrap_err());
     assert!(own.to_string().contains("invalid digit"), "{own}");
     assert!(own.source().is_none());
+    // What stands behind the initialiser's own error is not in the text.
+    let deep = InitError::Init(NotOpened(fmt::Error));
+    assert_eq!(deep.to_string(), "the cell's initialiser failed: not opened");
+    assert!(deep.source().is_some_and(|behind| behind.is::<fmt::Error>()));
 }
 
 #[test]

@@ -441,6 +441,11 @@ fn what_takes_heap_gives_it_back() {
         });
     });
     assert_eq!(kept, 0, "of {taken}");
+    // Beyond sixteen, the place of a guard that is dropped is the next one's.
+    let _sixteen: Vec<_> = locks[..16].iter().map(|lock| lock.try_lock().unwrap()).collect();
+    let _seventeenth = locks[16].try_lock().unwrap();
+    drop(locks[17].try_lock().unwrap());
+    assert_eq!(heap_taken(|| (0..1000).for_each(|_| drop(locks[17].try_lock().unwrap()))), 0);
 
     // The thread's own place is not the counter's.
     ShardedCounter::new().inc();
@@ -455,6 +460,11 @@ fn what_takes_heap_gives_it_back() {
     });
     assert_ne!(taken, 0);
     assert_eq!(kept, 0, "of {taken}");
+
+    // A thread's slot is made once.
+    let counter = ShardedCounter::new();
+    counter.inc();
+    assert_eq!(heap_taken(|| (0..10).for_each(|_| counter.inc())), 0);
 }
 
 /// A call under a token keeps what it needs on its own stack.

@@ -376,6 +376,12 @@ fn a_worker_in_a_thread_local_is_done_when_the_thread_is() {
 }
 
 #[test]
+fn debug_of_workers_says_what_they_are() {
+    let group = Arc::new(WaitGroup::new());
+    assert_eq!(format!("{:?} {:?}", group.worker(), group.worker_owned()), "Worker { .. } OwnedWorker { .. }");
+}
+
+#[test]
 fn errors_say_what_happened() {
     let texts = [
         (WaitError::from(panicked()), "a worker of the group panicked"),

@@ -524,6 +524,9 @@ proptest! {
         let ours = (left < right, left <= right, left > right, left >= right);
         let (p, q) = (a.pair(), b.pair());
         prop_assert_eq!(ours, (p < q, p <= q, p > q, p >= q));
+        // Two ids that chance makes are hardly ever equal.
+        let same = a.id();
+        prop_assert_eq!((left < same, left <= same, left > same, left >= same), (false, true, false, true));
         prop_assert_eq!(HashSet::from([left, right]).len(), HashSet::from([p, q]).len());
         prop_assert_eq!(left, lock_id(p));
         let text = if p.0 == 0 { p.1.to_string() } else { format!("{}:{}", p.0, p.1) };
