@@ -195,6 +195,35 @@ fn of_two_writers_the_last_to_give_up_lets_readers_in() {
     });
 }
 
+/// Fails if the last reader, who leaves before a cancelled writer has taken back its mark, looks for that writer without
+/// end, or leaves asleep whom it held back. No other writer comes to help.
+#[test]
+fn the_last_reader_leaves_after_the_last_writer_was_cancelled() {
+    const ROUNDS: usize = if cfg!(miri) { 3 } else { 50 };
+    watched(|roll| {
+        for _ in 0..ROUNDS {
+            let (lock, token, beds) = (OrderedRwLock::new(1, 0), CancelToken::new(), <[Bed; 2]>::default());
+            thread::scope(|threads| {
+                let guard = lock.read().unwrap();
+                let writer = roll.spawn(threads, "writer", || {
+                    beds[0].enter();
+                    lock.write_within(&token).err()
+                });
+                beds[0].until_asleep();
+                roll.spawn(threads, "held back", || {
+                    beds[1].enter();
+                    drop(lock.read().unwrap());
+                });
+                beds[1].until_asleep();
+                token.cancel();
+                drop(guard);
+                assert_eq!(writer.join().unwrap(), CANCELLED);
+            });
+            free(&lock);
+        }
+    });
+}
+
 /// A writer is cancelled just when the reader leaves that it waits for, and others are about to read: all of them get on.
 #[test]
 fn a_writer_gives_up_when_the_lock_comes_free() {
