@@ -217,7 +217,8 @@ fn the_last_reader_leaves_after_the_last_writer_was_cancelled() {
                 beds[1].until_asleep();
                 token.cancel();
                 drop(guard);
-                assert_eq!(writer.join().unwrap(), CANCELLED);
+                // The lock may have come free before the writer looked once more.
+                assert!(matches!(writer.join().unwrap(), CANCELLED | None));
             });
             free(&lock);
         }
