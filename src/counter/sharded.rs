@@ -6,7 +6,9 @@ use std::ptr;
 use crossbeam_utils::CachePadded;
 
 use super::index::{self, Index, SEGMENTS};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering::Relaxed, array, cleanup, const_fn, covered, ord, owned_load, step};
+use crate::sync::{
+    AtomicPtr, AtomicU64, Ordering::Relaxed, array, cleanup, const_fn, covered, in_register, ord, owned_load, step,
+};
 use crate::wait::RawMutex;
 
 /// A counter for many threads that count and few that read.
@@ -126,7 +128,7 @@ impl ShardedCounter {
         // Acquire: pairs with the Release in `make`; the slots are made before the segment is.
         let segment = self.segments.get(index.segment)?.load(ord!("sharded.slot", Acquire));
         // SAFETY: a segment that is made has `2^segment` slots, of which `place` is one, and lives as long as `self`.
-        (!segment.is_null()).then(|| unsafe { &*segment.add(index.place) })
+        (!segment.is_null()).then(|| unsafe { &*in_register(segment.add(index.place)) })
     }
 
     /// Makes a segment, unless another thread is first.

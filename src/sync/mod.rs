@@ -14,6 +14,7 @@
 //! | `Spin` | a bounded spin | none: spinning finds nothing that parking does not |
 //! | `alarm` | a call at a point in time, from a helper thread | never comes |
 //! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
+//! | `in_register` | keeps an address from being folded into an instruction | the pointer |
 //! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
 //! | `const_fn!`, `array!` | a `const fn`, an array | a `fn`, since loom's constructors are not const |
 
@@ -29,8 +30,8 @@ use real as world;
 
 pub(crate) use world::{
     AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Spin, UnparkResult, UnparkToken,
-    UnsafeCell, array, cleanup, const_fn, covered, global, local, now, ord, owned_load, park, step, unpark_all,
-    unpark_filter,
+    UnsafeCell, array, cleanup, const_fn, covered, global, in_register, local, now, ord, owned_load, park, step,
+    unpark_all, unpark_filter,
 };
 
 #[cfg(feature = "crossbeam-channel")]

@@ -37,6 +37,9 @@ pub(crate) trait Waiter {
     /// What the wait ends with.
     type Output;
 
+    /// Whether a longer spin pays, as what is waited for comes soon or else goes to whoever sleeps already.
+    const PATIENT: bool = false;
+
     /// The address that sleepers and wakers agree upon.
     fn key(&self) -> usize;
 
@@ -74,7 +77,7 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<
     let mark = Mark::default();
     let mut sleeper = pin!(Sleeper::new(waiter.key(), &mark, timer.nodes()));
     loop {
-        if !(waiter.may_spin() && spin.spin()) {
+        if !(waiter.may_spin() && spin.spin(W::PATIENT)) {
             sleeper.as_mut().register();
             match sleep(waiter, &sleeper, deadline) {
                 Slept::Woken(why) => {

@@ -433,6 +433,9 @@ struct Reader<'a> {
 impl Waiter for Reader<'_> {
     type Output = Result<(), Refused>;
 
+    /// Readers come and go, and a sleep holds up all who come after.
+    const PATIENT: bool = true;
+
     fn key(&self) -> usize {
         self.lock.key()
     }
@@ -487,6 +490,9 @@ struct Writer<'a> {
 
 impl Waiter for Writer<'_> {
     type Output = Result<(), Refused>;
+
+    /// Readers come and go, and a sleep holds up all who come after.
+    const PATIENT: bool = true;
 
     fn key(&self) -> usize {
         self.lock.key()

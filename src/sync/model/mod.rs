@@ -36,6 +36,11 @@ pub(crate) unsafe fn owned_load(word: &AtomicU64) -> u64 {
     unsafe { word.unsync_load() }
 }
 
+/// As the shipped one, for whose sake it is.
+pub(crate) fn in_register<T>(pointer: *mut T) -> *mut T {
+    pointer
+}
+
 /// Shared data whose access is ordered by something else; loom reports an access that is not.
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T: ?Sized>(loom::cell::UnsafeCell<T>);
@@ -100,7 +105,7 @@ impl Spin {
         Self
     }
 
-    pub(crate) fn spin(&mut self) -> bool {
+    pub(crate) fn spin(&mut self, _patient: bool) -> bool {
         false
     }
 

@@ -2,13 +2,15 @@
 
 #[cfg(feature = "crossbeam-channel")]
 mod alarm;
+mod spin;
 
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use alarm::{Alarm, Due, alarm};
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use parking_lot_core::{
-    FilterOp, ParkResult, ParkToken, SpinWait as Spin, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,
+    FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,
 };
+pub(crate) use spin::Spin;
 pub(crate) use std::thread::{ThreadId, panicking};
 
 use std::time::Instant;
@@ -32,6 +34,23 @@ pub(crate) fn thread_id() -> ThreadId {
 pub(crate) unsafe fn owned_load(word: &AtomicU64) -> u64 {
     // Relaxed: no other thread stores, so this reads the caller's own last store or the one handed over with the word.
     word.load(Ordering::Relaxed)
+}
+
+/// The same pointer, as one value. The compiler would otherwise leave the sum of a base and an offset to the instruction that
+/// uses it, and from such an address Intel's cores do not forward a store to the next load for nothing: an increment in place
+/// by the same thread over and over took 1.7 ns instead of 0.5 (Sapphire Rapids).
+#[inline(always)]
+pub(crate) fn in_register<T>(pointer: *mut T) -> *mut T {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        #![allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read through it")]
+        let mut same = pointer;
+        // SAFETY: there is no instruction, so nothing changes.
+        unsafe { core::arch::asm!("/* {} */", inout(reg) same, options(pure, nomem, nostack, preserves_flags)) };
+        same
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    pointer
 }
 
 /// Shared data whose access is ordered by something else.
