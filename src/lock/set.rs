@@ -66,7 +66,7 @@ pub unsafe trait Exclusive: Request {
 /// The trait is sealed.
 ///
 /// # Safety
-/// `set_len` and the lock that each `set_entry` names do not change while `self` lives.
+/// `each` visits `set_len` locks, the same ones in the same order as long as `self` lives.
 pub unsafe trait LockSet: Sealed {
     /// What [`Locked::split`](crate::Locked::split) lends: a tuple, array or `Vec` of `&T`.
     type Ref<'g>
@@ -83,8 +83,9 @@ pub unsafe trait LockSet: Sealed {
     #[doc(hidden)]
     fn set_len(&self) -> usize;
 
+    /// Visits the locks in the order in which they were named.
     #[doc(hidden)]
-    fn set_entry(&self, at: usize) -> Entry<'_>;
+    fn each<'e>(&'e self, visit: impl FnMut(Entry<'e>));
 
     /// # Safety
     /// All locks of the set are held, and no exclusive reference to any of the values overlaps these.
@@ -131,8 +132,8 @@ macro_rules! tuple {
             }
 
             #[inline]
-            fn set_entry(&self, at: usize) -> Entry<'_> {
-                [$(self.$at.entry()),+][at]
+            fn each<'e>(&'e self, mut visit: impl FnMut(Entry<'e>)) {
+                $(visit(self.$at.entry());)+
             }
 
             #[inline]
@@ -176,8 +177,8 @@ macro_rules! sequence {
             }
 
             #[inline]
-            fn set_entry(&self, at: usize) -> Entry<'_> {
-                self[at].entry()
+            fn each<'e>(&'e self, visit: impl FnMut(Entry<'e>)) {
+                self[..].iter().map(Request::entry).for_each(visit);
             }
 
             #[inline]
