@@ -45,7 +45,7 @@ const CLOCK: Who = (Role::Limit, "clock");
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn alone(parameter: &str) -> Shape {
-    Shape { parameter: parameter.to_owned(), ..Shape::all(1) }
+    Shape::named(parameter, 1)
 }
 
 /// Adds a benchmark of an operation on what `new` makes.

@@ -118,7 +118,7 @@ fn read() -> Group {
 }
 
 fn one_timed(parameter: &str, threads: usize) -> Shape {
-    Shape { parameter: parameter.to_owned(), threads, measured: 1 }
+    Shape { measured: 1, ..Shape::named(parameter, threads) }
 }
 
 /// Reads until the writer has `written` all of its chunk. The flag changes once per chunk, so looking at it is free.

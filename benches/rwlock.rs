@@ -151,8 +151,7 @@ fn mixed<L: Lock>(lock: &L, iters: u64, every: u64, first: u64) {
 /// `rwlock/pair`: the lock is taken and let go of, by the only thread.
 fn pair() -> Group {
     fn add<L: Lock>(group: &mut Group, parameter: &str, run: fn(&L, u64)) {
-        let shape = Shape { parameter: parameter.to_owned(), ..Shape::all(1) };
-        group.add(L::ROLE, L::NAME, shape, move || -> Op {
+        group.add(L::ROLE, L::NAME, Shape::named(parameter, 1), move || -> Op {
             let lock = CachePadded::new(L::new());
             Box::new(move |_, iters| run(&lock, iters))
         });

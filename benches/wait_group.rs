@@ -205,7 +205,7 @@ fn add_fan_in<W: Send + 'static>(
     end: impl Fn(W) + Copy + Send + Sync + 'static,
     round: impl Fn(&Hands<W>) + Copy + Send + Sync + 'static,
 ) {
-    let shape = Shape { parameter: WORKERS.to_string(), threads: WORKERS + 1, measured: 1 };
+    let shape = Shape { measured: 1, ..Shape::named(&WORKERS.to_string(), WORKERS + 1) };
     group.add(role, name, shape, move || rounds(end, round));
 }
 

@@ -118,7 +118,7 @@ fn add<R: Send + Sync + 'static>(
     sleep: impl Fn(&R) + Copy + Send + Sync + 'static,
     wake: impl Fn(&R) + Copy + Send + Sync + 'static,
 ) {
-    let shape = Shape { parameter: parameter().to_owned(), threads: 2, measured: 1 };
+    let shape = Shape { measured: 1, ..Shape::named(parameter(), 2) };
     group.add(role, name, shape, move || -> Op<Duration> {
         let rounds = Rounds::new();
         Box::new(move |thread, iters| {

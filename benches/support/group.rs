@@ -8,13 +8,15 @@ use criterion::{AxisScale, BenchmarkId, Criterion, PlotConfiguration, SamplingMo
 
 use super::nanoseconds::Nanoseconds;
 use super::outcome::Outcome;
-use super::team::{Gating, Op, Team, Timed};
+use super::team::{Brought, Gating, Op, Team};
 use super::turns::Turns;
 
 /// One benchmark takes about this long, Criterion's analysis and plots included ...
 const EACH: Duration = Duration::from_millis(2_400);
 /// ... or this long, in a group that is measured in turn.
 const EACH_IN_TURN: Duration = Duration::from_millis(900);
+/// ... or this long, if its samples there are whole.
+const EACH_WHOLE: Duration = Duration::from_millis(2_900);
 
 /// Whose implementation it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub(crate) enum Role {
     Ours,
     Peer,
     /// Not a peer: the least that the machine can do, to measure the others against.
+    #[allow(dead_code, reason = "not every program has one")]
     Limit,
 }
 
@@ -42,12 +45,20 @@ pub(crate) struct Shape {
     pub(crate) threads: usize,
     /// The first so many are timed; the others keep them company.
     pub(crate) measured: usize,
+    /// A sample is not cut into chunks: fairness shows over a while only.
+    pub(crate) whole: bool,
 }
 
 impl Shape {
     /// All of `threads` are timed; their number is the parameter.
     pub(crate) fn all(threads: usize) -> Self {
-        Self { parameter: threads.to_string(), threads, measured: threads }
+        Self { parameter: threads.to_string(), threads, measured: threads, whole: false }
+    }
+
+    /// As `all`, with another parameter.
+    #[allow(dead_code, reason = "not every program has such a group")]
+    pub(crate) fn named(parameter: &str, threads: usize) -> Self {
+        Self { parameter: parameter.to_owned(), ..Self::all(threads) }
     }
 }
 
@@ -55,17 +66,38 @@ pub(crate) struct Entry {
     pub(crate) role: Role,
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
-    make: Box<dyn Fn() -> Op<Option<Duration>>>,
+    make: Box<dyn Fn() -> Op<Brought>>,
 }
 
 impl Entry {
     fn team(&self) -> Team {
-        Team::new(self.shape.threads, self.shape.measured, (self.make)())
+        Team::new(&self.shape, (self.make)())
     }
 }
 
-/// `ours` takes at most `at_most` times as long as the fastest of `against`; each is a name and a parameter.
+/// What a goal is about; of each, less is better.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Time,
+    /// [`Fairness::spread`](super::team::Fairness)
+    Spread,
+    /// [`Fairness::longest`](super::team::Fairness)
+    Longest,
+}
+
+impl What {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Spread => "spread",
+            Self::Longest => "longest",
+        }
+    }
+}
+
+/// `ours` takes at most `at_most` times as much as the best of `against`; each is a name and a parameter.
 pub(crate) struct Goal {
+    pub(crate) what: What,
     pub(crate) ours: (&'static str, String),
     pub(crate) against: Vec<(&'static str, String)>,
     pub(crate) at_most: f64,
@@ -94,24 +126,34 @@ impl Group {
 
     /// Adds a benchmark. `make` builds what is measured; it is called once, and only if the benchmark runs. An operation
     /// that returns a duration has taken the time that counts itself.
-    pub(crate) fn add<T: Timed>(
+    pub(crate) fn add<T: Into<Brought> + 'static>(
         &mut self,
         role: Role,
         name: &'static str,
         shape: Shape,
         make: impl Fn() -> Op<T> + 'static,
     ) {
-        let make = move || -> Op<Option<Duration>> {
+        let make = move || -> Op<Brought> {
             let op = make();
-            Box::new(move |thread, iters| op(thread, iters).counted())
+            Box::new(move |thread, iters| op(thread, iters).into())
         };
         self.entries.push(Entry { role, name, shape, make: Box::new(make) });
     }
 
     pub(crate) fn goal(&mut self, ours: (&'static str, &str), against: &[(&'static str, &str)], at_most: f64) {
+        self.goal_of(What::Time, ours, against, at_most);
+    }
+
+    pub(crate) fn goal_of(
+        &mut self,
+        what: What,
+        ours: (&'static str, &str),
+        against: &[(&'static str, &str)],
+        at_most: f64,
+    ) {
         let owned = |(name, parameter): (&'static str, &str)| (name, parameter.to_owned());
         let against = against.iter().copied().map(owned).collect();
-        self.goals.push(Goal { ours: owned(ours), against, at_most });
+        self.goals.push(Goal { what, ours: owned(ours), against, at_most });
     }
 
     /// The number of benchmarks.
@@ -121,7 +163,12 @@ impl Group {
 
     /// How long they take, Criterion's analysis and plots included.
     pub(crate) fn time(&self) -> Duration {
-        if self.in_turn { EACH_IN_TURN * self.len() } else { EACH * self.len() }
+        let each = |entry: &Entry| match (self.in_turn, entry.shape.whole) {
+            (true, true) => EACH_WHOLE,
+            (true, false) => EACH_IN_TURN,
+            (false, _) => EACH,
+        };
+        self.entries.iter().map(each).sum()
     }
 
     /// # Panics

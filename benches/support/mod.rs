@@ -19,9 +19,13 @@ use std::time::{Duration, SystemTime};
 
 use criterion::Criterion;
 
+#[allow(unused_imports, reason = "not every program has such goals")]
+pub(crate) use group::What;
 pub(crate) use group::{Group, Role, Shape};
 use nanoseconds::Nanoseconds;
 pub(crate) use team::Op;
+#[allow(unused_imports, reason = "not every program has operations that all share")]
+pub(crate) use team::Served;
 
 /// Measures every group and prints what it found. Criterion's own flags (`--quick`, `--save-baseline`, a filter, ...)
 /// all work, and win over the times set here.

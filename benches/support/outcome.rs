@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::group::Shape;
+use super::group::{Shape, What};
 use super::home::criterion_home;
 use super::team::{Gating, Tally};
 
@@ -19,22 +19,26 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The median in nanoseconds; none if this run wrote no estimate (`--test`, `--list`), so that a figure of an older
+    /// The median, of a time in nanoseconds; none if this run wrote no estimate (`--test`, `--list`), so that a figure of an older
     /// run is never quoted.
-    pub(crate) fn median(&self, started: SystemTime) -> Option<f64> {
+    pub(crate) fn median(&self, what: What, started: SystemTime) -> Option<f64> {
         let path = self.folder().join("estimates.json");
         let written = fs::metadata(&path).and_then(|meta| meta.modified()).ok()?;
         if written < started {
             return None;
         }
         let estimates: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        estimates["median"]["point_estimate"].as_f64()
+        match what {
+            What::Time => estimates["median"]["point_estimate"].as_f64(),
+            What::Spread => median(self.tally.fairness.iter().map(|chunk| chunk.spread)),
+            What::Longest => median(self.tally.fairness.iter().map(|chunk| chunk.longest.as_nanos() as f64)),
+        }
     }
 
     /// Writes the gate's tally beside the estimates that it belongs to, as `gate.json`. `run` tells which figures were
     /// measured by one run: the second at which that began.
     pub(crate) fn save_tally(&self, started: SystemTime) -> std::io::Result<()> {
-        let Tally { samples, chunks, switched_out, uneven_starts, unclean_samples } = self.tally;
+        let Tally { samples, chunks, switched_out, uneven_starts, unclean_samples, .. } = self.tally;
         let tally = json!({
             "run": started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             "gating": self.gating.label(),
@@ -43,6 +47,8 @@ impl Outcome {
             "chunks": chunks,
             "rejected": { "switched_out": switched_out, "uneven_starts": uneven_starts },
             "unclean_samples": unclean_samples,
+            "spread": self.median(What::Spread, started),
+            "longest": self.median(What::Longest, started),
         });
         fs::write(self.folder().join("gate.json"), format!("{tally:#}\n"))
     }
@@ -54,4 +60,10 @@ impl Outcome {
         folder.extend([&safe(self.group), self.name, &safe(&self.shape.parameter), "new"]);
         folder
     }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }

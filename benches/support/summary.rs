@@ -2,20 +2,28 @@
 
 use std::time::SystemTime;
 
-use super::group::{Goal, Group};
+use super::group::{Goal, Group, What};
 use super::outcome::Outcome;
 use super::team::{Gating, Tally};
 
 /// An outcome with the median that this run measured.
 type Measured<'a> = (&'a Outcome, f64);
 
-pub(crate) fn print(group: &Group, outcomes: &[Outcome], started: SystemTime) {
-    let measured: Vec<Measured> = outcomes.iter().filter_map(|one| Some((one, one.median(started)?))).collect();
+pub(crate) fn print<'a>(group: &Group, outcomes: &'a [Outcome], started: SystemTime) {
+    let measured: Vec<Measured<'a>> =
+        outcomes.iter().filter_map(|one| Some((one, one.median(What::Time, started)?))).collect();
     if measured.is_empty() {
         return;
     }
     print_table(group, &measured);
-    group.goals.iter().for_each(|goal| print_goal(goal, &measured));
+    for (what, name) in [(What::Spread, "most over least operations of a thread"), (What::Longest, "longest wait, us")]
+    {
+        print_fairness(&measured, what, name, started);
+    }
+    for goal in &group.goals {
+        let of = |(one, _): &Measured<'a>| Some((*one, one.median(goal.what, started)?));
+        print_goal(goal, &measured.iter().filter_map(of).collect::<Vec<_>>());
+    }
     print_gate(&measured, started);
 }
 
@@ -60,6 +68,16 @@ fn print_table(group: &Group, measured: &[Measured]) {
     }
 }
 
+/// What of the fairness of shared operations is known, if any is.
+fn print_fairness(measured: &[Measured], what: What, name: &str, started: SystemTime) {
+    let unit = if what == What::Longest { 1e3 } else { 1.0 };
+    for (outcome, _) in measured {
+        if let Some(median) = outcome.median(what, started) {
+            println!("  {name}: {}/{} {:.1}", outcome.name, outcome.shape.parameter, median / unit);
+        }
+    }
+}
+
 fn print_goal(goal: &Goal, measured: &[Measured]) {
     let (name, parameter) = &goal.ours;
     let others = || goal.against.iter().map(|(name, parameter)| (*name, parameter.as_str()));
@@ -68,14 +86,14 @@ fn print_goal(goal: &Goal, measured: &[Measured]) {
     };
     let verdict = if ours / best <= goal.at_most { "met" } else { "MISSED" };
     let others: Vec<_> = others().map(|(name, parameter)| format!("{name}/{parameter}")).collect();
-    let (ratio, others, goal) = (ours / best, others.join(" or "), goal.at_most);
-    println!("  {verdict:6} {name}/{parameter} takes {ratio:.2} x {others} (goal: at most {goal:.2})");
+    let (what, ratio, others, goal) = (goal.what.label(), ours / best, others.join(" or "), goal.at_most);
+    println!("  {verdict:6} {what} of {name}/{parameter} is {ratio:.2} x {others} (goal: at most {goal:.2})");
 }
 
 /// Prints what the gate rejected, and saves it beside each benchmark's estimates.
 fn print_gate(measured: &[Measured], started: SystemTime) {
     for (outcome, _) in measured {
-        let Tally { samples, chunks, switched_out, uneven_starts, unclean_samples } = outcome.tally;
+        let Tally { samples, chunks, switched_out, uneven_starts, unclean_samples, .. } = outcome.tally;
         let (name, parameter, rejected) = (outcome.name, &outcome.shape.parameter, switched_out + uneven_starts);
         if let Err(error) = outcome.save_tally(started) {
             eprintln!("{name}/{parameter}: gate.json not written: {error}");

@@ -20,6 +20,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::group::Shape;
 use super::line::Line;
 use super::processors;
 
@@ -27,21 +28,37 @@ use super::processors;
 /// compiled for its implementation and only this one call is dynamic.
 pub(crate) type Op<T = ()> = Box<dyn Fn(usize, u64) -> T + Send + Sync>;
 
-/// What a worker brings from its share of a chunk.
-pub(crate) trait Timed: 'static {
+/// What a worker may bring from its share of a chunk: nothing, a time or what it was [`Served`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Brought {
     /// The time that counts, if the worker took it itself; else the whole chunk counts.
-    fn counted(self) -> Option<Duration>;
+    counted: Option<Duration>,
+    served: Option<Served>,
 }
 
-impl Timed for () {
-    fn counted(self) -> Option<Duration> {
-        None
+/// What a worker got of the operations that all share.
+#[derive(Clone, Copy)]
+pub(crate) struct Served {
+    pub(crate) operations: u64,
+    /// From the end of one operation to that of the next.
+    pub(crate) longest: Duration,
+}
+
+impl From<()> for Brought {
+    fn from((): ()) -> Self {
+        Self::default()
     }
 }
 
-impl Timed for Duration {
-    fn counted(self) -> Option<Duration> {
-        Some(self)
+impl From<Duration> for Brought {
+    fn from(counted: Duration) -> Self {
+        Self { counted: Some(counted), ..Self::default() }
+    }
+}
+
+impl From<Served> for Brought {
+    fn from(served: Served) -> Self {
+        Self { served: Some(served), ..Self::default() }
     }
 }
 
@@ -88,12 +105,24 @@ pub(crate) struct Tally {
     pub(crate) switched_out: u64,
     pub(crate) uneven_starts: u64,
     pub(crate) unclean_samples: u64,
+    /// Of each chunk whose operations all workers shared.
+    pub(crate) fairness: Vec<Fairness>,
+}
+
+/// How evenly the operations of a chunk fell to the workers.
+#[derive(Clone, Copy)]
+pub(crate) struct Fairness {
+    /// The operations of the worker that got most, over those of the one that got least.
+    pub(crate) spread: f64,
+    pub(crate) longest: Duration,
 }
 
 pub(crate) struct Team {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     measured: usize,
+    /// A sample is one chunk.
+    whole: bool,
     gating: Gating,
     /// Iterations in about one `CHUNK`.
     per_chunk: u64,
@@ -103,7 +132,7 @@ pub(crate) struct Team {
 }
 
 struct Shared {
-    op: Op<Option<Duration>>,
+    op: Op<Brought>,
     /// Iterations of the next chunk; zero sends the workers home.
     iters: AtomicU64,
     /// The workers and the coordinator: before a chunk, and after it.
@@ -117,7 +146,7 @@ struct Shared {
 struct Report {
     start: Instant,
     end: Instant,
-    counted: Option<Duration>,
+    brought: Brought,
     switched_out: bool,
 }
 
@@ -128,13 +157,14 @@ struct Chunk {
     counted: Duration,
     skew: Duration,
     switched_out: bool,
+    fairness: Option<Fairness>,
 }
 
 impl Team {
-    /// `threads` workers, of which the first `measured` are timed; the others are company.
-    pub(crate) fn new(threads: usize, measured: usize, op: Op<Option<Duration>>) -> Self {
+    /// As many workers as the shape says, of which the first `measured` are timed; the others are company.
+    pub(crate) fn new(&Shape { threads, measured, whole, .. }: &Shape, op: Op<Brought>) -> Self {
         let now = Instant::now();
-        let unwritten = Report { start: now, end: now, counted: None, switched_out: false };
+        let unwritten = Report { start: now, end: now, brought: Brought::default(), switched_out: false };
         let shared = Arc::new(Shared {
             op,
             iters: AtomicU64::new(0),
@@ -151,10 +181,15 @@ impl Team {
                 thread::spawn(move || shared.work(me, core))
             })
             .collect();
-        let mut team = Self { shared, workers, measured, gating, per_chunk: 1, length: 0, tally: Tally::default() };
+        let tally = Tally::default();
+        let mut team = Self { shared, workers, measured, whole, gating, per_chunk: 1, length: 0, tally };
         // A switch during a calibration makes it come out short, never long: keep the longest of three.
         team.per_chunk = (0..3).map(|_| team.calibrate()).max().unwrap_or(1);
         team
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     pub(crate) fn tally(&self) -> Tally {
@@ -168,26 +203,28 @@ impl Team {
             self.tally = Tally::default();
         }
         let gated = self.gating == Gating::Gated;
-        let chunks = if gated { iters.div_ceil(self.per_chunk).max(1) } else { 1 };
+        let chunks = if gated && !self.whole { iters.div_ceil(self.per_chunk).max(1) } else { 1 };
         let mut retries = RETRIES + RETRIES_PER_CHUNK * chunks;
         let mut clean = true;
         let mut total = Duration::ZERO;
         for chunk in 0..chunks {
             let share = iters / chunks + u64::from(chunk < iters % chunks);
-            total += loop {
+            let kept = loop {
                 let chunk = self.chunk(share);
                 let uneven = chunk.skew > LEAST_SKEW.max(chunk.length / SKEW);
                 if !gated || !(chunk.switched_out || uneven) {
-                    break chunk.counted;
+                    break chunk;
                 }
                 if retries == 0 {
                     clean = false;
-                    break chunk.counted;
+                    break chunk;
                 }
                 retries -= 1;
                 self.tally.switched_out += u64::from(chunk.switched_out);
                 self.tally.uneven_starts += u64::from(!chunk.switched_out);
             };
+            total += kept.counted;
+            self.tally.fairness.extend(kept.fairness);
         }
         self.tally.samples += 1;
         self.tally.chunks += chunks;
@@ -225,10 +262,21 @@ impl Team {
         let end = measured.iter().map(|report| report.end).max().expect("a measured worker");
         Chunk {
             length: end - start,
-            counted: measured.iter().filter_map(|report| report.counted).max().unwrap_or(end - start),
+            counted: measured.iter().filter_map(|report| report.brought.counted).max().unwrap_or(end - start),
             skew: starts().max().expect("a worker") - starts().min().expect("a worker"),
             switched_out: reports.iter().any(|report| report.switched_out),
+            fairness: Fairness::of(measured.iter().filter_map(|report| report.brought.served)),
         }
+    }
+}
+
+impl Fairness {
+    fn of(served: impl Iterator<Item = Served> + Clone) -> Option<Self> {
+        let operations = || served.clone().map(|served| served.operations);
+        let (most, least) = (operations().max()?, operations().min()?);
+        // One that got nothing has waited all the time, for its first.
+        let spread = most as f64 / least.max(1) as f64;
+        Some(Self { spread, longest: served.map(|served| served.longest).max()? })
     }
 }
 
@@ -260,13 +308,13 @@ impl Shared {
             }
             let before = processors::switched_out();
             let start = Instant::now();
-            let Ok(counted) = catch_unwind(AssertUnwindSafe(|| (self.op)(me, iters))) else {
+            let Ok(brought) = catch_unwind(AssertUnwindSafe(|| (self.op)(me, iters))) else {
                 // The others would wait for this one for ever; the panic's own message is already out.
                 std::process::exit(101);
             };
             let end = Instant::now();
             let switched_out = processors::switched_out() != before;
-            *self.reports[me].lock().expect("no worker panicked") = Report { start, end, counted, switched_out };
+            *self.reports[me].lock().expect("no worker panicked") = Report { start, end, brought, switched_out };
             self.turn.wait();
         }
     }

@@ -7,6 +7,8 @@ use super::team::{Tally, Team};
 
 /// Long enough that what a turn begins with, a cold cache, weighs little.
 const CHUNKS: u64 = 5;
+/// Where a sample is whole: long enough to tell who is fair from who is not.
+const WHOLE: u64 = 50;
 
 pub(crate) struct Turns {
     teams: Vec<Team>,
@@ -25,7 +27,7 @@ impl Turns {
     pub(crate) fn sample(&mut self, team: usize, turn: usize) -> f64 {
         while self.samples[team].len() <= turn {
             for (team, samples) in self.teams.iter_mut().zip(&mut self.samples) {
-                samples.push(team.sample_chunks(CHUNKS));
+                samples.push(team.sample_chunks(if team.is_whole() { WHOLE } else { CHUNKS }));
             }
         }
         self.samples[team][turn]
