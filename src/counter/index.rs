@@ -8,6 +8,8 @@
 
 use std::cell::Cell;
 
+use crossbeam_utils::CachePadded;
+
 use crate::sync::{AtomicU64, Global, Ordering::Relaxed, array, cleanup, const_fn, covered, global, local, ord};
 
 /// How many segments of slots a counter has; segment `k` has `2^k`.
@@ -16,25 +18,43 @@ pub(super) const SEGMENTS: usize = if cfg!(all(loom, any(test, feature = "loom")
 /// How many numbers there are.
 pub(crate) const NUMBERS: usize = (1 << SEGMENTS) - 1;
 
-/// Where a thread's slot is: in which segment, and at which place.
+pub(super) type Slot = CachePadded<AtomicU64>;
+
+/// Where a thread's slot is: in which segment, and how many bytes from its beginning. [`SEGMENTS`] if the thread has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Index {
-    pub(super) segment: usize,
-    pub(super) place: usize,
+    segment: usize,
+    offset: usize,
 }
 
 impl Index {
     fn of(number: usize) -> Self {
         let segment = (number + 1).ilog2() as usize;
-        Index { segment, place: number + 1 - (1 << segment) }
+        Index { segment, offset: (number + 1 - (1 << segment)) * size_of::<Slot>() }
+    }
+
+    /// At most [`SEGMENTS`].
+    #[inline]
+    pub(super) fn segment(self) -> usize {
+        self.segment
+    }
+
+    /// The slot in its segment, which begins there.
+    ///
+    /// # Safety
+    /// The segment is made, and has `2^k` slots as segment `k`.
+    #[inline]
+    pub(super) unsafe fn slot(self, segment: *mut Slot) -> *mut Slot {
+        // SAFETY: the offset is that of one of the segment's slots (`of`).
+        unsafe { segment.byte_add(self.offset) }
     }
 }
 
 /// The thread has not asked for a number yet.
-const UNKNOWN: Index = Index { segment: SEGMENTS, place: 0 };
+const UNKNOWN: Index = Index { segment: SEGMENTS, offset: 0 };
 
 /// The thread has no number of its own, and counts where all such threads do.
-pub(super) const SHARED: Index = Index { segment: SEGMENTS, place: 1 };
+pub(super) const SHARED: Index = Index { segment: SEGMENTS, offset: 1 };
 
 /// Which numbers are leased: a bit each.
 struct Registry([AtomicU64; NUMBERS.div_ceil(64)]);

@@ -5,7 +5,7 @@ use std::ptr;
 
 use crossbeam_utils::CachePadded;
 
-use super::index::{self, Index, SEGMENTS};
+use super::index::{self, Index, SEGMENTS, Slot};
 use crate::sync::{
     AtomicPtr, AtomicU64, Ordering::Relaxed, array, cleanup, const_fn, covered, in_register, ord, owned_load, step,
 };
@@ -53,22 +53,21 @@ use crate::wait::RawMutex;
 /// ```
 pub struct ShardedCounter {
     /// Segment `k` has `2^k` slots. Invariants: null until it is made, then never changed; a slot is stored to only by
-    /// the thread that has its index.
-    segments: [AtomicPtr<Slot>; SEGMENTS],
+    /// the thread that has its index. The last is never made: it is that of threads without a slot, which so need no look of
+    /// their own.
+    segments: [AtomicPtr<Slot>; SEGMENTS + 1],
     shared: CachePadded<AtomicU64>,
     /// What `take` has taken.
     taken: AtomicU64,
     taking: RawMutex,
 }
 
-type Slot = CachePadded<AtomicU64>;
-
 impl ShardedCounter {
     const_fn! {
         /// A counter at 0. It takes no heap until it is used.
         pub const fn new() -> Self {
             Self {
-                segments: array![AtomicPtr::new(ptr::null_mut()); SEGMENTS],
+                segments: array![AtomicPtr::new(ptr::null_mut()); SEGMENTS + 1],
                 shared: CachePadded::new(AtomicU64::new(0)),
                 taken: AtomicU64::new(0),
                 taking: RawMutex::new(),
@@ -109,8 +108,8 @@ impl ShardedCounter {
     #[cold]
     fn add_slow(&self, index: Index, n: u64) {
         let index = index::first(index);
-        if index.segment < SEGMENTS {
-            self.make(index.segment);
+        if index.segment() < SEGMENTS {
+            self.make(index.segment());
         }
         match self.slot(index) {
             // SAFETY: it is the calling thread's.
@@ -125,10 +124,11 @@ impl ShardedCounter {
     /// The slot at `index`, if there is one and its segment is made.
     #[inline]
     fn slot(&self, index: Index) -> Option<&Slot> {
+        let segment = &self.segments[index.segment()];
         // Acquire: pairs with the Release in `make`; the slots are made before the segment is.
-        let segment = self.segments.get(index.segment)?.load(ord!("sharded.slot", Acquire));
-        // SAFETY: a segment that is made has `2^segment` slots, of which `place` is one, and lives as long as `self`.
-        (!segment.is_null()).then(|| unsafe { &*in_register(segment.add(index.place)) })
+        let segment = segment.load(ord!("sharded.slot", Acquire));
+        // SAFETY: a segment that is made has `2^segment` slots, one of which is the index's, and lives as long as `self`.
+        (!segment.is_null()).then(|| unsafe { &*in_register(index.slot(segment)) })
     }
 
     /// Makes a segment, unless another thread is first.
