@@ -21,6 +21,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 use kinds::{Count, MOST_THREADS, Plain, Shards};
@@ -84,7 +85,8 @@ fn inc() -> Group {
 }
 
 /// `counter/read`: `read` is one read while nobody writes, of a counter that eight live threads have written to;
-/// `alone` is one increment while nobody reads, and `polled` the same while another thread reads all the time.
+/// `alone` is one increment while nobody reads, `polled` the same while another thread reads all the time, and `polled-1us`
+/// while it reads once a microsecond.
 fn read() -> Group {
     fn add_read<C: Count>(group: &mut Group) {
         group.add(C::ROLE, C::NAME, one_timed("read", 1), || {
@@ -96,24 +98,28 @@ fn read() -> Group {
 
     fn add_writer<C: Count>(group: &mut Group) {
         group.add(C::ROLE, C::NAME, one_timed("alone", 1), incrementing::<C>);
-        group.add(C::ROLE, C::NAME, one_timed("polled", 2), || {
-            let counter = CachePadded::new(C::new());
-            let written = CachePadded::new(AtomicBool::new(false));
-            Box::new(move |thread, iters| {
-                if thread == 0 {
-                    increments(&*counter, thread, iters);
-                    written.store(true, Ordering::Relaxed);
-                } else {
-                    poll(&*counter, &written);
-                }
-            })
-        });
+        for (parameter, every) in [("polled", Duration::ZERO), ("polled-1us", Duration::from_micros(1))] {
+            group.add(C::ROLE, C::NAME, one_timed(parameter, 2), move || {
+                let counter = CachePadded::new(C::new());
+                let written = CachePadded::new(AtomicBool::new(false));
+                Box::new(move |thread, iters| {
+                    if thread == 0 {
+                        increments(&*counter, thread, iters);
+                        written.store(true, Ordering::Relaxed);
+                    } else {
+                        poll(&*counter, &written, every);
+                    }
+                })
+            });
+        }
     }
 
     let mut group = Group::new("counter/read", PEERS);
     every!(add_read(&mut group));
     every!(add_writer(&mut group));
-    group.goal(("sharded", "polled"), &[("sharded", "alone")], 1.2);
+    for polled in ["polled", "polled-1us"] {
+        group.goal(("sharded", polled), &[("sharded", "alone")], 1.2);
+    }
     group
 }
 
@@ -123,9 +129,13 @@ fn one_timed(parameter: &str, threads: usize) -> Shape {
 
 /// Reads until the writer has `written` all of its chunk. The flag changes once per chunk, so looking at it is free.
 #[inline(never)]
-fn poll<C: Count>(counter: &C, written: &AtomicBool) {
+fn poll<C: Count>(counter: &C, written: &AtomicBool, every: Duration) {
+    let mut next = Instant::now();
     while !written.load(Ordering::Relaxed) {
-        black_box(black_box(counter).read());
+        if every.is_zero() || Instant::now() >= next {
+            black_box(black_box(counter).read());
+            next += every;
+        }
     }
     // The next chunk begins behind a barrier, so the writer cannot miss this.
     written.store(false, Ordering::Relaxed);

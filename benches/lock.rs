@@ -31,7 +31,7 @@ use support::{Group, Op, Role, Shape};
 const POINTERS: usize = 2_048;
 
 fn main() {
-    support::run(&[one(), pair(), eight()]);
+    support::run(&[one(), pair(), eight(), sixty_four()]);
 }
 
 type Std = std::sync::Mutex<u64>;
@@ -66,6 +66,16 @@ impl<M, const N: usize> Rows<M, N> {
             row
         });
         Self(rows.collect())
+    }
+
+    /// Runs `operation` on `iters` rows, as slices.
+    #[inline]
+    fn each_slice(&self, iters: u64, mut operation: impl FnMut(&[&'static M])) {
+        let mut next = 0;
+        for _ in 0..iters {
+            operation(black_box(&self.0[next][..]));
+            next = (next + 1) % (POINTERS / N);
+        }
     }
 
     /// Runs `operation` on `iters` rows.
@@ -161,7 +171,77 @@ fn eight() -> Group {
     group
 }
 
+const MANY: usize = 64;
+
+/// `lock/64`: as many as that, chosen at run time, as a slice. By hand the guards go into a `Vec`; `parking_lot` and `std`
+/// are given the locks in order, `parking_lot-sorted` as `raddle-mixed` is, and sorts them by their addresses first.
+fn sixty_four() -> Group {
+    fn add<M: Send + Sync + 'static>(
+        group: &mut Group,
+        (role, name): (Role, &'static str),
+        order: Order,
+        lock: impl Fn(u64) -> M + 'static,
+        operation: impl Fn(&[&'static M]) + Copy + Send + Sync + 'static,
+    ) {
+        group.add(role, name, Shape::all(1), move || {
+            let rows = Rows::<M, MANY>::new(order, &lock);
+            Box::new(move |_, iters| rows.each_slice(iters, operation))
+        });
+    }
+
+    fn by_hand(locks: &[&ParkingLot]) {
+        let mut guards: Vec<_> = locks.iter().map(|lock| lock.lock()).collect();
+        guards.iter_mut().for_each(|value| **value += 1);
+    }
+
+    let mut group = Group::new("lock/64", SETS_OF_MANY);
+    for (name, order) in OURS {
+        add(&mut group, (Role::Ours, name), order, ordered, |locks| {
+            let mut locked = lock_all(locks).expect("nothing is held");
+            locked.iter_mut().for_each(|value| *value += 1);
+        });
+    }
+    add(&mut group, (Role::Peer, "parking_lot"), Order::Right, ParkingLot::new, by_hand);
+    add(&mut group, (Role::Peer, "parking_lot-sorted"), Order::Mixed, ParkingLot::new, |locks| {
+        let mut locks = locks.to_vec();
+        locks.sort_unstable_by_key(|lock| std::ptr::from_ref(*lock));
+        by_hand(&locks);
+    });
+    add(&mut group, (Role::Peer, "std"), Order::Right, Std::new, |locks| {
+        let mut guards: Vec<_> = locks.iter().map(|lock| lock.lock().expect("no holder panics")).collect();
+        guards.iter_mut().for_each(|value| **value += 1);
+    });
+    add(&mut group, (Role::Limit, "bare"), Order::Right, AtomicU64::new, |values| {
+        values.iter().for_each(|value| value.store(value.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed));
+    });
+    group.add(Role::Peer, "happylock-built", Shape::all(1), || {
+        let rows = Rows::<Happy, MANY>::new(Order::Right, Happy::new);
+        let built = LockCollection::try_new(rows.0[0].to_vec()).expect("no lock twice");
+        Box::new(move |_, iters| {
+            let mut key = key();
+            rows.each_slice(iters, |_| {
+                black_box(&built).scoped_lock(&mut key, |values| values.into_iter().for_each(|value| *value += 1));
+            });
+        })
+    });
+    group.add(Role::Peer, "happylock-call", Shape::all(1), || {
+        let rows = Rows::<Happy, MANY>::new(Order::Mixed, Happy::new);
+        Box::new(move |_, iters| {
+            let mut key = key();
+            rows.each_slice(iters, |locks| {
+                let locks = locks.to_vec();
+                let locks = RefLockCollection::try_new(&locks).expect("no lock twice");
+                locks.scoped_lock(&mut key, |values| values.into_iter().for_each(|value| *value += 1));
+            });
+        })
+    });
+    set_goals(&mut group, 1.6);
+    group.goal(("raddle-mixed", "1"), &[("parking_lot-sorted", "1")], 1.2);
+    group
+}
+
 const OURS: [(&str, Order); 2] = [("raddle", Order::Right), ("raddle-mixed", Order::Mixed)];
+const SETS_OF_MANY: &[&str] = &["parking_lot", "parking_lot-sorted", "std", "happylock-built", "happylock-call"];
 const SETS: &[&str] = &["parking_lot", "std", "happylock-built", "happylock-call"];
 
 fn add_happylock<const N: usize>(group: &mut Group) {

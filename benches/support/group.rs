@@ -144,6 +144,7 @@ impl Group {
         self.goal_of(What::Time, ours, against, at_most);
     }
 
+    #[allow(dead_code, reason = "not every program has such goals")]
     pub(crate) fn goal_of(
         &mut self,
         what: What,

@@ -29,6 +29,10 @@ pub(crate) struct Gate {
     pub(crate) chunks: u64,
     pub(crate) rejected: Rejected,
     pub(crate) unclean_samples: u64,
+    /// Where the threads shared their operations, medians over the samples: see [`What`](super::What).
+    pub(crate) spread: Option<f64>,
+    /// In nanoseconds.
+    pub(crate) longest: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

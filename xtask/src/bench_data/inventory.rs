@@ -26,9 +26,23 @@ pub(crate) struct Entry {
     pub(crate) threads: usize,
 }
 
-/// `ours` takes at most `at_most` times as long as the fastest of `against`; each is a name and a parameter.
+/// What a goal is about; of each, less is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum What {
+    #[default]
+    Time,
+    /// The operations of the thread that got most, over those of the one that got least.
+    Spread,
+    /// How long a thread waited at most.
+    Longest,
+}
+
+/// `ours` takes at most `at_most` times as much as the best of `against`; each is a name and a parameter.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Goal {
+    #[serde(default)]
+    pub(crate) what: What,
     pub(crate) ours: (String, String),
     pub(crate) against: Vec<(String, String)>,
     pub(crate) at_most: f64,

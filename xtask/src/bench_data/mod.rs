@@ -6,7 +6,7 @@ mod inventory;
 mod programs;
 
 pub(super) use figure::{Figure, Gate};
-pub(super) use inventory::{Entry, Goal, Group, Inventory, Role};
+pub(super) use inventory::{Entry, Goal, Group, Inventory, Role, What};
 pub(super) use programs::{Progress, programs, succeed};
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::bench_data::{Entry, Figure, Gate, Goal, Group, Inventory, Result, Role};
+use crate::bench_data::{Entry, Figure, Gate, Goal, Group, Inventory, Result, Role, What};
 
 /// A group of which every benchmark was measured, in one run.
 pub(super) struct Section {
@@ -69,6 +69,19 @@ impl Row {
         !self.gate.gated()
     }
 
+    /// The parameter as a number.
+    pub(super) fn number(&self) -> Option<f64> {
+        self.entry.parameter.parse().ok()
+    }
+
+    pub(super) fn of(&self, what: What) -> Option<f64> {
+        match what {
+            What::Time => Some(self.figure.median),
+            What::Spread => self.gate.spread,
+            What::Longest => self.gate.longest,
+        }
+    }
+
     /// Less, beyond what the intervals and the margin allow.
     fn below(&self, other: &Row) -> bool {
         self.figure.high < other.figure.low && self.figure.median * MARGIN < other.figure.median
@@ -122,15 +135,23 @@ impl Section {
 
     /// What ours takes of the best that the goal names.
     pub(super) fn against(&self, goal: &Goal) -> Option<f64> {
-        let median = |(name, parameter): &(String, String)| Some(self.row(name, parameter)?.figure.median);
+        let median = |(name, parameter): &(String, String)| self.row(name, parameter)?.of(goal.what);
         let others = goal.against.iter().map(median).collect::<Option<Vec<_>>>()?;
         Some(median(&goal.ours)? / others.into_iter().reduce(f64::min)?)
     }
 
-    /// The parameters are numbers of threads, and more than one.
-    pub(super) fn over_threads(&self) -> bool {
-        let numbers = self.rows.iter().all(|row| row.entry.parameter == row.entry.threads.to_string());
-        numbers && self.group.parameters().len() > 1
+    /// What the parameters count, if they are numbers and more than one.
+    pub(super) fn counted(&self) -> Option<&str> {
+        if self.group.parameters().len() < 2 || self.rows.iter().any(|row| row.number().is_none()) {
+            return None;
+        }
+        let threads = self.rows.iter().all(|row| row.number() == Some(row.entry.threads as f64));
+        Some(if threads { "threads" } else { self.group.name.rsplit('/').next().unwrap_or("") })
+    }
+
+    /// How evenly the threads were served was measured.
+    pub(super) fn is_shared(&self) -> bool {
+        self.rows.iter().any(|row| row.gate.spread.is_some())
     }
 }
 
@@ -155,7 +176,7 @@ pub(super) mod tests {
             let peers = section.at(parameter).filter(|row| row.entry.role == Role::Peer);
             assert!(peers.into_iter().all(|peer| section.ratio(peer).unwrap() >= 1.0));
         }
-        assert!(section.over_threads());
+        assert_eq!(section.counted(), Some("threads"));
     }
 
     #[test]

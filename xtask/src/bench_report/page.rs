@@ -6,7 +6,7 @@ use super::figures::{Row, Section};
 use super::machine::{Conditions, Size};
 use super::plot::{WIDTHS, legend, plot};
 use super::table::{nanoseconds, percent};
-use crate::bench_data::Role;
+use crate::bench_data::{Role, What};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -165,18 +165,44 @@ fn group(section: &Section) -> Markup {
                     @for parameter in section.group.parameters() { (rows(section, parameter)) }
                 }
             }))
+            @if section.is_shared() { (shared(section)) }
             (goals(section))
         }
     }
 }
 
+/// How evenly the threads were served.
+fn shared(section: &Section) -> Markup {
+    scroll(
+        "How evenly the threads were served",
+        html! {
+            table {
+                caption { "most over least operations of a thread; longest wait, ms" }
+                thead { tr { th scope="col" { "Name" } th scope="col" { "Spread" } th scope="col" { "Longest" } } }
+                @for parameter in section.group.parameters() {
+                    tbody {
+                        tr { th.part colspan="3" scope="rowgroup" { (parameter) } }
+                        @for row in section.at(parameter) {
+                            tr.ours[row.entry.role == Role::Ours] {
+                                th scope="row" { span.name { (row.entry.name) } }
+                                td { @if let Some(spread) = row.gate.spread { (nanoseconds(spread)) } }
+                                td { @if let Some(longest) = row.gate.longest { (nanoseconds(longest / 1e6)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
 fn rows(section: &Section, parameter: &str) -> Markup {
     let mut rows: Vec<_> = section.at(parameter).collect();
     rows.sort_by(|a, b| a.figure.median.total_cmp(&b.figure.median));
-    let heading = match (section.over_threads(), parameter) {
-        (true, "1") => "1 thread".to_owned(),
-        (true, threads) => format!("{threads} threads"),
-        (false, parameter) => parameter.to_owned(),
+    let heading = match (section.counted(), parameter) {
+        (Some(what), "1") => format!("1 {}", what.trim_end_matches('s')),
+        (Some(what), number) => format!("{number} {what}"),
+        (None, parameter) => parameter.to_owned(),
     };
     html! {
         tbody {
@@ -226,7 +252,9 @@ fn goals(section: &Section) -> Markup {
                             Some(_) => { span.worse { "Goal missed: " } },
                             None => { span.worse { "Goal unknown: " } },
                         }
-                        span.name { (goal.ours.0) "/" (goal.ours.1) } " takes at most " (format!("{:.2}", goal.at_most))
+                        span.name { (goal.ours.0) "/" (goal.ours.1) }
+                        @match goal.what { What::Time => " takes", What::Spread => " has a spread of", What::Longest => " has a longest wait of" }
+                        " at most " (format!("{:.2}", goal.at_most))
                         " × " span.name { (against.join(" or ")) }
                         @if let Some(ratio) = ratio { "; here " (format!("{ratio:.2}")) }
                     }

@@ -26,11 +26,14 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 pub(super) fn plot(section: &Section, (class, width): (&str, u32)) -> String {
     let mut svg = String::new();
-    let drawn = if section.over_threads() { lines(&mut svg, section, width) } else { points(&mut svg, section, width) };
+    let drawn = match section.counted() {
+        Some(what) => lines(&mut svg, section, what, width),
+        None => points(&mut svg, section, width),
+    };
     drawn.expect("a string takes whatever is drawn");
     let (head, body) = svg.split_once('>').expect("it begins with its tag");
     let view = head.split_once("viewBox=").and_then(|(_, view)| view.split('"').nth(1)).expect("it has a size");
-    let what = if section.over_threads() { "over the number of threads" } else { "with intervals" };
+    let what = section.counted().map_or("with intervals".to_owned(), |what| format!("over the number of {what}"));
     let label =
         format!("{}: median nanoseconds per operation, {what}. The table has the same figures.", section.group.name);
     let body = coloured(body);
@@ -89,21 +92,29 @@ fn draw_mark(area: &Area, at: (i32, i32), index: usize, role: Role) -> Drawn {
     Ok(())
 }
 
-/// Lines over the number of threads, with an interval at each point.
-fn lines(svg: &mut String, section: &Section, width: u32) -> Drawn {
+/// Lines over the number of threads or whatever is counted, with an interval at each point.
+fn lines(svg: &mut String, section: &Section, what: &str, width: u32) -> Drawn {
     let area = SVGBackend::with_string(svg, (width, 300.max(width * 2 / 5))).into_drawing_area();
-    let mut threads: Vec<_> = section.rows.iter().map(|row| row.entry.threads as f64).collect();
-    threads.sort_by(f64::total_cmp);
-    threads.dedup();
-    let rough = section.rows.iter().filter(|row| row.rough()).map(|row| row.entry.threads as f64).collect::<Vec<_>>();
-    let (first, last) = (threads[0], threads[threads.len() - 1]);
+    let mut numbers: Vec<_> = section.rows.iter().filter_map(Row::number).collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.dedup();
+    let rough = section.rows.iter().filter(|row| row.rough()).filter_map(Row::number).collect::<Vec<_>>();
+    let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
+    // Labels that would run into one another are left out.
+    let apart = (last / first).powf(if width < 400 { 0.12 } else { 0.05 });
+    let mut labelled = vec![first];
+    for number in &numbers[1..] {
+        if number / labelled[labelled.len() - 1] >= apart {
+            labelled.push(*number);
+        }
+    }
     let ends = ends(section);
     let mut chart = ChartBuilder::on(&area)
         .margin(6)
         .x_label_area_size(40)
         .y_label_area_size(if width < 400 { 48 } else { 64 })
         .build_cartesian_2d(
-            (first / 1.15..last * 1.15).log_scale().with_key_points(threads.clone()),
+            (first / 1.15..last * 1.15).log_scale().with_key_points(labelled),
             ends.clone().log_scale().with_key_points(ticks(&ends, 8)),
         )?;
     chart
@@ -112,14 +123,18 @@ fn lines(svg: &mut String, section: &Section, width: u32) -> Drawn {
         .bold_line_style(GRID)
         .axis_style(GRID)
         .label_style(font(width, FontStyle::Normal))
-        .x_desc(if rough.is_empty() { "threads" } else { "threads (* oversubscribed)" })
+        .x_desc(format!("{what}{}", if rough.is_empty() { "" } else { " (* oversubscribed)" }))
         .y_desc("ns per operation")
-        .x_label_formatter(&|threads| format!("{threads:.0}{}", if rough.contains(threads) { "*" } else { "" }))
+        .x_label_formatter(&|number| {
+            let short = if *number >= 10_000.0 { format!("{:.0}k", number / 1e3) } else { format!("{number:.0}") };
+            format!("{short}{}", if rough.contains(number) { "*" } else { "" })
+        })
         .y_label_formatter(&|time| tick(*time))
         .draw()?;
     for (index, name) in section.group.names().into_iter().enumerate() {
         let rows: Vec<_> = section.rows.iter().filter(|row| row.entry.name == name).collect();
-        let at = |row: &Row, time| chart.plotting_area().map_coordinate(&(row.entry.threads as f64, time));
+        let at =
+            |row: &Row, time| chart.plotting_area().map_coordinate(&(row.number().expect("all are numbers"), time));
         let Some(role) = rows.first().map(|row| row.entry.role) else { continue };
         let points: Vec<_> = rows.iter().map(|row| at(row, row.figure.median)).collect();
         area.draw(&PathElement::new(points.clone(), stroke(index, role)))?;

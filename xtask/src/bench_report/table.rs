@@ -37,6 +37,28 @@ fn section_table(text: &mut String, section: &Section) {
         }
     }
     text.push('\n');
+    if section.is_shared() {
+        shared(text, section);
+    }
+}
+
+/// How evenly the threads were served.
+fn shared(text: &mut String, section: &Section) {
+    let parameters = section.group.parameters();
+    text.push_str("\nOf the same runs, the most operations of a thread over the least; and the longest wait in milliseconds:\n\n| |");
+    for parameter in &parameters {
+        let _ = write!(text, " {} |", escape(parameter));
+    }
+    let _ = write!(text, "\n| --- |{}", " ---: |".repeat(parameters.len()));
+    for name in section.group.names() {
+        let _ = write!(text, "\n| `{name}` |");
+        for gate in parameters.iter().filter_map(|parameter| Some(&section.row(name, parameter)?.gate)) {
+            let cell = gate.spread.zip(gate.longest);
+            let cell = cell.map(|(spread, longest)| format!("{}; {}", nanoseconds(spread), nanoseconds(longest / 1e6)));
+            let _ = write!(text, " {} |", cell.unwrap_or_default());
+        }
+    }
+    text.push('\n');
 }
 
 fn cell(section: &Section, row: &Row) -> String {
