@@ -2,14 +2,22 @@
 //! `sizes.json` beside Criterion's folders, where `cargo xtask bench-report` finds it. Nothing is timed.
 //!
 //! Types that hold a value hold a `u64`. What a type keeps elsewhere is not in its size: parking_lot and raddle keep
-//! waiters in a table that all locks share, a token is a pointer to its node, and a sharded counter allocates slots as
-//! threads touch it.
+//! waiters in a table that all locks share, and a token is a pointer to its node. A sharded counter allocates slots as
+//! threads touch it, so it stands there again with the heap that so many threads made it take; beside it a padded word for
+//! each of them.
 
 #[path = "support/home.rs"]
 mod home;
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::fs;
 use std::mem::size_of;
+use std::sync::Barrier;
+use std::sync::atomic::AtomicU64;
+use std::thread;
+
+use crossbeam_utils::CachePadded;
 
 use raddle::{
     CancelOnDrop, CancelToken, Counter, Guard, InitError, Lazy, Limit, LockError, LockId, Locked, OnceCell,
@@ -66,6 +74,7 @@ fn main() -> std::io::Result<()> {
         Limit<'static> = std::time::Duration, std::time::Instant;
         Stopped;
     };
+    let sizes = [sizes, sharded()].concat();
     #[cfg(feature = "crossbeam-channel")]
     let sizes = [sizes, channels()].concat();
     let text = format!("{:#}\n", Value::Array(sizes));
@@ -83,4 +92,59 @@ fn channels() -> Vec<Value> {
         SendWithinError<u64> = crossbeam_channel::SendTimeoutError<u64>;
         RecvWithinError = crossbeam_channel::RecvTimeoutError;
     }
+}
+
+/// Counts, for each thread, the bytes that it has and has not given back.
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+thread_local!(static KEPT: Cell<usize> = const { Cell::new(0) });
+
+// SAFETY: the system's, with a count beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        KEPT.set(KEPT.get().wrapping_add(layout.size()));
+        // SAFETY: passed on to the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        KEPT.set(KEPT.get().wrapping_sub(layout.size()));
+        // SAFETY: passed on to the caller.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+/// What a sharded counter takes in which so many threads have counted that live at once.
+fn sharded() -> Vec<Value> {
+    fn heap(threads: usize) -> usize {
+        let (elsewhere, counter) = (ShardedCounter::new(), ShardedCounter::new());
+        let all = Barrier::new(threads);
+        let count = || {
+            // What a thread takes for itself is not the counter's.
+            elsewhere.inc();
+            all.wait();
+            let before = KEPT.get();
+            counter.inc();
+            let kept = KEPT.get().wrapping_sub(before);
+            all.wait();
+            kept
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(count)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("nothing panics")).sum()
+        })
+    }
+
+    let rows = [1, 2, 4, 8, 16, 32, 64].map(|threads| {
+        let padded = threads * size_of::<CachePadded<AtomicU64>>();
+        json!({
+            "type": format!("ShardedCounter in which {threads} counted"),
+            "bytes": size_of::<ShardedCounter>() + heap(threads),
+            "peers": [{ "type": format!("[CachePadded<AtomicU64>; {threads}]"), "bytes": padded }],
+        })
+    });
+    rows.to_vec()
 }
