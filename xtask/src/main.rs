@@ -19,7 +19,7 @@ usage: cargo xtask COMMAND
              status 77 if the tool cannot be had here: not run
   sanitize [--require]
              the quick forms of all three
-  bench-report [--quick] [--no-run]
+  bench-report [--quick] [--no-run] [--readme]
              run the benches and make one page of their figures: target/bench-report/index.html
   bench-compare BASE [HEAD]
              what became slower or faster between two commits or saved baselines; --help tells more";
@@ -30,6 +30,7 @@ mod bench_report;
 mod dependents;
 mod models;
 mod mutants;
+mod readme;
 mod sanitize;
 mod table;
 

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const BEGIN: &str = "<!-- models: made by cargo xtask models --table -->\n";
-const END: &str = "<!-- models: end -->";
+use super::readme::Part;
+
+const PART: Part = Part { name: "models", by: "cargo xtask models --table" };
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -17,9 +18,7 @@ type Seconds = BTreeMap<String, String>;
 
 /// Writes the table, with the seconds that a run printed. A model that was not run keeps those that it had.
 pub(super) fn write(output: &str) -> Result {
-    let readme = read(&root().join("README.md"))?;
-    let (before, table, after) = cut(&readme)?;
-    let mut seconds = seconds_of(table);
+    let mut seconds = seconds_of(&PART.get()?);
     for line in output.lines() {
         // models::once::lazy: 40 executions in 0.0 s, corrected loom
         if let Some((name, rest)) = line.split_once(": ")
@@ -30,15 +29,13 @@ pub(super) fn write(output: &str) -> Result {
             seconds.insert(name.to_owned(), time.to_owned());
         }
     }
-    let new = format!("{before}{BEGIN}{}{END}{after}", table_of(&seconds)?);
-    fs::write(root().join("README.md"), new).map_err(|error| error.to_string())
+    PART.set(&table_of(&seconds)?)
 }
 
 /// Whether the README's table is that of the sources.
 pub(super) fn check() -> Result {
-    let readme = read(&root().join("README.md"))?;
-    let (_, table, _) = cut(&readme)?;
-    if table == table_of(&seconds_of(table))? {
+    let table = PART.get()?;
+    if table == table_of(&seconds_of(&table))? {
         return Ok(());
     }
     Err("the README's table is not that of the models: cargo xtask models --table makes it anew".to_owned())
@@ -50,13 +47,6 @@ fn root() -> PathBuf {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// What stands before the table, the table, and what stands behind it.
-fn cut(readme: &str) -> Result<(&str, &str, &str)> {
-    let (before, rest) = readme.split_once(BEGIN).ok_or("the README has no place for the table of models")?;
-    let (table, after) = rest.split_once(END).ok_or("the README's table of models has no end")?;
-    Ok((before, table, after))
 }
 
 /// The seconds in a table.

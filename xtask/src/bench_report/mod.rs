@@ -10,16 +10,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::bench_data::{Inventory, Progress, Result, criterion_home, programs, root, succeed, target, write};
+use super::readme::Part;
 use machine::{Conditions, Size};
 
 const USAGE: &str = "\
-usage: cargo xtask bench-report [--quick] [--no-run]
+usage: cargo xtask bench-report [--quick] [--no-run] [--readme]
 
 Runs every bench and writes target/bench-report/index.html, a page that needs nothing else, and table.md beside it.
 In full that takes about six minutes on two busy cores, less on quiet ones, and the build before it.
 
   --quick   ten short samples of each: under two minutes, wider intervals, no plots of Criterion's own
-  --no-run  of the figures that are there already";
+  --no-run  of the figures that are there already
+  --readme  puts the table into the README as well";
+
+const PART: Part = Part { name: "benchmarks", by: "cargo xtask bench-report --readme" };
 
 /// What of a full run's time a quick one takes, about; only to guess before anything was measured.
 const QUICK: f64 = 0.35;
@@ -27,11 +31,12 @@ const QUICK_ARGS: &[&str] =
     &["--sample-size=10", "--warm-up-time=0.05", "--measurement-time=0.2", "--nresamples=5000", "--noplot"];
 
 pub(super) fn run(args: impl Iterator<Item = String>) -> ExitCode {
-    let (mut quick, mut measure) = (false, true);
+    let (mut quick, mut measure, mut readme) = (false, true, false);
     for arg in args {
         match arg.as_str() {
             "--quick" => quick = true,
             "--no-run" => measure = false,
+            "--readme" => readme = true,
             "--help" | "-h" => {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;
@@ -42,7 +47,7 @@ pub(super) fn run(args: impl Iterator<Item = String>) -> ExitCode {
             }
         }
     }
-    match report(quick, measure) {
+    match report(quick, measure, readme) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("bench-report: {why}");
@@ -51,7 +56,7 @@ pub(super) fn run(args: impl Iterator<Item = String>) -> ExitCode {
     }
 }
 
-fn report(quick: bool, measure: bool) -> Result {
+fn report(quick: bool, measure: bool, readme: bool) -> Result {
     let folder = target().join("bench-report");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let (home, programs) = (criterion_home(), programs(root())?);
@@ -64,7 +69,11 @@ fn report(quick: bool, measure: bool) -> Result {
     let sizes: Vec<Size> = super::bench_data::read(&home.join("sizes.json"))?;
     let (page, table) = (folder.join("index.html"), folder.join("table.md"));
     write(&page, &page::page(&sections, &conditions, &sizes))?;
-    write(&table, &table::table(&sections, &conditions))?;
+    let text = table::table(&sections, &conditions);
+    write(&table, &text)?;
+    if readme {
+        PART.set(&format!("\n{text}\n"))?;
+    }
     let losses = sections.iter().map(|section| section.losses().len()).sum::<usize>();
     println!("{} groups, {losses} figures in which a peer is ahead", sections.len());
     println!("{}\n{}", page.display(), table.display());
