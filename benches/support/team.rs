@@ -192,6 +192,10 @@ impl Team {
         self.whole
     }
 
+    pub(crate) fn gating(&self) -> Gating {
+        self.gating
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         self.tally.clone()
     }
@@ -239,10 +243,12 @@ impl Team {
     }
 
     fn calibrate(&self) -> u64 {
+        // Threads that take turns begin one after the other, which alone can take longer than a chunk.
+        let enough = if self.gating == Gating::Oversubscribed { 10 * CHUNK } else { CHUNK / 2 };
         let mut iters = 1;
         loop {
             let length = self.chunk(iters).length.as_nanos().max(1);
-            if length >= CHUNK.as_nanos() / 2 {
+            if length >= enough.as_nanos() {
                 let per_chunk = u128::from(iters) * CHUNK.as_nanos() / length;
                 return u64::try_from(per_chunk).unwrap_or(u64::MAX).max(1);
             }

@@ -3,10 +3,12 @@
 //! Whatever else the machine does changes from one second to the next. One benchmark after the other, that counts for
 //! the one and not for the other; in turn it counts for all, and their ratios come out the same run after run.
 
-use super::team::{Tally, Team};
+use super::team::{Gating, Tally, Team};
 
 /// Long enough that what a turn begins with, a cold cache, weighs little.
 const CHUNKS: u64 = 5;
+/// With more threads than cores: long enough that it weighs little how the threads begin, one after the other.
+const OVERSUBSCRIBED: u64 = 20;
 /// Where a sample is whole: long enough to tell who is fair from who is not.
 const WHOLE: u64 = 50;
 
@@ -27,7 +29,11 @@ impl Turns {
     pub(crate) fn sample(&mut self, team: usize, turn: usize) -> f64 {
         while self.samples[team].len() <= turn {
             for (team, samples) in self.teams.iter_mut().zip(&mut self.samples) {
-                samples.push(team.sample_chunks(if team.is_whole() { WHOLE } else { CHUNKS }));
+                samples.push(team.sample_chunks(match (team.is_whole(), team.gating()) {
+                    (true, _) => WHOLE,
+                    (false, Gating::Oversubscribed) => OVERSUBSCRIBED,
+                    (false, _) => CHUNKS,
+                }));
             }
         }
         self.samples[team][turn]
