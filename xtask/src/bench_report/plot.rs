@@ -111,8 +111,9 @@ fn lines(svg: &mut String, section: &Section, what: &str, width: u32) -> Drawn {
     let ends = ends(section);
     let mut chart = ChartBuilder::on(&area)
         .margin(6)
+        .margin_right(16)
         .x_label_area_size(40)
-        .y_label_area_size(if width < 400 { 48 } else { 64 })
+        .y_label_area_size(if width < 400 { 52 } else { 64 })
         .build_cartesian_2d(
             (first / 1.15..last * 1.15).log_scale().with_key_points(labelled),
             ends.clone().log_scale().with_key_points(ticks(&ends, 8)),
@@ -125,10 +126,7 @@ fn lines(svg: &mut String, section: &Section, what: &str, width: u32) -> Drawn {
         .label_style(font(width, FontStyle::Normal))
         .x_desc(format!("{what}{}", if rough.is_empty() { "" } else { " (* oversubscribed)" }))
         .y_desc("ns per operation")
-        .x_label_formatter(&|number| {
-            let short = if *number >= 10_000.0 { format!("{:.0}k", number / 1e3) } else { format!("{number:.0}") };
-            format!("{short}{}", if rough.contains(number) { "*" } else { "" })
-        })
+        .x_label_formatter(&|number| format!("{}{}", tick(*number), if rough.contains(number) { "*" } else { "" }))
         .y_label_formatter(&|time| tick(*time))
         .draw()?;
     for (index, name) in section.group.names().into_iter().enumerate() {
@@ -240,9 +238,15 @@ fn ticks(ends: &Range<f64>, most: usize) -> Vec<f64> {
     ticks.find(|ticks| ticks.len() <= most).unwrap_or_default()
 }
 
-fn tick(time: f64) -> String {
-    let text = nanoseconds(time);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+fn tick(number: f64) -> String {
+    let (number, unit) = match number {
+        1e6.. => (number / 1e6, "M"),
+        1e4.. => (number / 1e3, "k"),
+        _ => (number, ""),
+    };
+    let text = nanoseconds(number);
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}{unit}")
 }
 
 #[cfg(test)]
@@ -255,7 +259,7 @@ mod tests {
     fn ticks_are_round_and_few() {
         assert_eq!(ticks(&(0.9..1_100.0), 5), [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!(ticks(&(18.0..61.0), 5), [20.0, 30.0, 50.0]);
-        assert_eq!([20.0, 0.5, 2.5, 100.0, 50_000.0].map(tick), ["20", "0.5", "2.5", "100", "50,000"]);
+        assert_eq!([20.0, 0.5, 2.5, 100.0, 50_000.0].map(tick), ["20", "0.5", "2.5", "100", "50k"]);
     }
 
     #[test]
