@@ -4,7 +4,10 @@
 //! `atomic` is one atomic that is incremented and decremented again: the least that readers who count each other do.
 //!
 //! # That the work is real
-//! TODO
+//! Each lock comes from `black_box`, and so does what was read. Checked with `objdump -d --demangle=rust` on this program, x86-64,
+//! Rust 1.95: the loops of `reads`, `writes` and `mixed` hold, for `raddle` in the `Guard`'s functions that they call, a
+//! `lock cmpxchg` before the load or the `incq` of the value, and behind it a `lock xadd` (`raddle` and `parking_lot`; `raddle`
+//! writes end with a second `lock cmpxchg`); `atomic` a `lock inc` and a `lock xadd`.
 
 mod support;
 

@@ -39,6 +39,19 @@ fn opposite_orders() {
     });
 }
 
+/// Fails if two threads that name three locks in opposite orders can deadlock. Two threads.
+#[test]
+fn three_in_opposite_orders() {
+    explore([115, 130], &["wait.woken"], || {
+        let locks = locks::<3>();
+        spawn({
+            let locks = locks.clone();
+            move || drop(lock_all([&locks[2], &locks[1], &locks[0]]).unwrap())
+        });
+        drop(lock_all([&locks[0], &locks[1], &locks[2]]).unwrap());
+    });
+}
+
 /// Fails if three threads that name three locks in a cycle can deadlock. Three threads.
 #[test]
 fn cycle_of_three() {

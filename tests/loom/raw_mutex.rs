@@ -86,6 +86,28 @@ fn hand_over() {
     });
 }
 
+/// Fails if a lock that is handed over can be taken by another thread before its receiver has run. Two threads.
+#[test]
+fn handed_over_is_taken() {
+    explore([1_121, 6_955], &["raw.handed"], || {
+        let guarded = Guarded::new();
+        spawn({
+            let guarded = guarded.clone();
+            move || {
+                guarded.turn();
+            }
+        });
+        for _ in 0..2 {
+            guarded.turn();
+        }
+        // Here it may just have been handed over.
+        if guarded.lock.try_lock().is_ok() {
+            guarded.touch();
+            guarded.lock.unlock();
+        }
+    });
+}
+
 /// Fails if `try_lock` takes a lock that is held, or leaves one behind. Two threads.
 #[test]
 fn try_against_lock() {

@@ -57,6 +57,43 @@ fn two_writers() {
     });
 }
 
+/// Fails if a writer that lets in two readers counts one of them: the lock would be free while the other reads, and then a
+/// word of nonsense. Three threads.
+#[test]
+fn readers_let_in_together() {
+    explore([13_450, 5_228], &["rw.readers-let-in"], || {
+        let lock = lock();
+        let free = free_at_last(&lock);
+        let guard = lock.write().unwrap();
+        for _ in 0..2 {
+            let (lock, free) = (lock.clone(), free.clone());
+            spawn(move || {
+                read(&lock);
+                drop(free);
+            });
+        }
+        drop(guard);
+        drop(free);
+    });
+}
+
+/// Fails if a lock that is handed over to a writer can be taken by another before its receiver has run. Two threads.
+#[test]
+fn handed_over_is_taken() {
+    explore([115, 477], &["rw.handed-write"], || {
+        let lock = lock();
+        let guard = lock.read().unwrap();
+        spawn({
+            let lock = lock.clone();
+            move || write(&lock)
+        });
+        drop(guard);
+        if let Ok(mut value) = lock.try_write() {
+            *value += 1;
+        }
+    });
+}
+
 /// Fails if the last of two readers does not hand the lock to the writer, or a reader that came behind the writer is left
 /// behind. Three threads.
 #[test]
