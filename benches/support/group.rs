@@ -215,7 +215,7 @@ impl Group {
             let Entry { name, shape, .. } = entry;
             let parameter = shape.parameter.as_str();
             let place = self.at(parameter).position(|other| other.name == *name).expect("it is one of them");
-            let gating = Gating::of(shape.threads);
+            let gating = Gating::of(shape);
             let (mut begun, mut alone, mut turn) = (false, None, 0);
             group.throughput(Throughput::Elements(shape.measured as u64));
             group.bench_function(BenchmarkId::new(*name, parameter), |bencher| {

@@ -1,7 +1,7 @@
 //! A standing team of threads that times one operation.
 //!
 //! Spawning inside the measurement gave the wrong winner, so a team is built once and its workers wait at a barrier
-//! between chunks. A sample is a sum of chunks of about a millisecond; a chunk lasts from the first start to the last
+//! between chunks. A sample is a sum of chunks of about a millisecond, or whole where fairness counts; a chunk lasts from the first start to the last
 //! end, both taken by the workers themselves. Where only a part of the work counts, the workers time that part.
 //!
 //! # The gate
@@ -80,10 +80,12 @@ pub(crate) enum Gating {
 }
 
 impl Gating {
-    pub(crate) fn of(threads: usize) -> Self {
+    pub(crate) fn of(shape: &Shape) -> Self {
         match processors::cores().len() {
             0 => Self::Unsupported,
-            cores if threads > cores => Self::Oversubscribed,
+            cores if shape.threads > cores => Self::Oversubscribed,
+            // Hardly any long chunk is free of switches, and who is switched out is part of what it shows.
+            _ if shape.whole => Self::Unsupported,
             _ => Self::Gated,
         }
     }
@@ -162,7 +164,8 @@ struct Chunk {
 
 impl Team {
     /// As many workers as the shape says, of which the first `measured` are timed; the others are company.
-    pub(crate) fn new(&Shape { threads, measured, whole, .. }: &Shape, op: Op<Brought>) -> Self {
+    pub(crate) fn new(shape: &Shape, op: Op<Brought>) -> Self {
+        let &Shape { threads, measured, whole, .. } = shape;
         let now = Instant::now();
         let unwritten = Report { start: now, end: now, brought: Brought::default(), switched_out: false };
         let shared = Arc::new(Shared {
@@ -172,7 +175,7 @@ impl Team {
             line: Line::new(threads),
             reports: (0..threads).map(|_| Mutex::new(unwritten)).collect(),
         });
-        let gating = Gating::of(threads);
+        let gating = Gating::of(shape);
         let cores = processors::cores();
         let workers = (0..threads)
             .map(|me| {
@@ -183,9 +186,17 @@ impl Team {
             .collect();
         let tally = Tally::default();
         let mut team = Self { shared, workers, measured, whole, gating, per_chunk: 1, length: 0, tally };
-        // A switch during a calibration makes it come out short, never long: keep the longest of three.
-        team.per_chunk = (0..3).map(|_| team.calibrate()).max().unwrap_or(1);
+        let mut calibrations = [(); 3].map(|()| team.calibrate());
+        calibrations.sort_unstable();
+        // A switch during a calibration makes it come out short, never long: so the longest of three. Where threads take turns
+        // it can come out either way.
+        team.per_chunk = calibrations[if gating == Gating::Gated { 2 } else { 1 }];
         team
+    }
+
+    /// What comes from now on is the first that counts.
+    pub(crate) fn begin_tally(&mut self) {
+        self.tally = Tally::default();
     }
 
     pub(crate) fn is_whole(&self) -> bool {

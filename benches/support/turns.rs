@@ -29,6 +29,10 @@ impl Turns {
     pub(crate) fn sample(&mut self, team: usize, turn: usize) -> f64 {
         while self.samples[team].len() <= turn {
             for (team, samples) in self.teams.iter_mut().zip(&mut self.samples) {
+                // The first turn is Criterion's warm-up.
+                if samples.len() == 1 {
+                    team.begin_tally();
+                }
                 samples.push(team.sample_chunks(match (team.is_whole(), team.gating()) {
                     (true, _) => WHOLE,
                     (false, Gating::Oversubscribed) => OVERSUBSCRIBED,

@@ -42,10 +42,10 @@ impl Index {
     /// The slot in its segment, which begins there.
     ///
     /// # Safety
-    /// The segment is made, and has `2^k` slots as segment `k`.
+    /// `segment` points to the `2^k` slots of segment `k`, which is this index's.
     #[inline]
     pub(super) unsafe fn slot(self, segment: *mut Slot) -> *mut Slot {
-        // SAFETY: the offset is that of one of the segment's slots (`of`).
+        // SAFETY: an index that has a segment is one of `of`'s, whose offset is that of a slot there.
         unsafe { segment.byte_add(self.offset) }
     }
 }

@@ -53,9 +53,8 @@ use crate::wait::RawMutex;
 /// ```
 pub struct ShardedCounter {
     /// Segment `k` has `2^k` slots. Invariants: null until it is made, then never changed; a slot is stored to only by
-    /// the thread that has its index. The last is never made: it is that of threads without a slot, which so need no look of
-    /// their own.
-    segments: [AtomicPtr<Slot>; SEGMENTS + 1],
+    /// the thread that has its index.
+    segments: [AtomicPtr<Slot>; SEGMENTS],
     shared: CachePadded<AtomicU64>,
     /// What `take` has taken.
     taken: AtomicU64,
@@ -67,7 +66,7 @@ impl ShardedCounter {
         /// A counter at 0. It takes no heap until it is used.
         pub const fn new() -> Self {
             Self {
-                segments: array![AtomicPtr::new(ptr::null_mut()); SEGMENTS + 1],
+                segments: array![AtomicPtr::new(ptr::null_mut()); SEGMENTS],
                 shared: CachePadded::new(AtomicU64::new(0)),
                 taken: AtomicU64::new(0),
                 taking: RawMutex::new(),
@@ -124,10 +123,10 @@ impl ShardedCounter {
     /// The slot at `index`, if there is one and its segment is made.
     #[inline]
     fn slot(&self, index: Index) -> Option<&Slot> {
-        let segment = &self.segments[index.segment()];
+        let segment = self.segments.get(index.segment())?;
         // Acquire: pairs with the Release in `make`; the slots are made before the segment is.
         let segment = segment.load(ord!("sharded.slot", Acquire));
-        // SAFETY: a segment that is made has `2^segment` slots, one of which is the index's, and lives as long as `self`.
+        // SAFETY: this is where the index's segment begins, which has `2^segment` slots and lives as long as `self`.
         (!segment.is_null()).then(|| unsafe { &*in_register(index.slot(segment)) })
     }
 

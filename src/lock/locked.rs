@@ -142,7 +142,7 @@ fn take_all<S: LockSet>(
     }
     // SAFETY: the loop has written the first `len`.
     let sorted = unsafe { space[..len].assume_init_mut() };
-    // Of more than two, either nearly all sets come in order or hardly any, so this branch can be predicted.
+    // This branch is worth predicting: a program has most sets of more than two in order, or hardly any.
     if !(len > 2 && ascending(sorted)) && step!("lock.sort") {
         // Without a branch on how two compare: orders that change from call to call cannot be predicted, and an insertion
         // sort doubled what eight locks took.
@@ -173,7 +173,8 @@ fn twice(locks: &[Entry<'_>]) -> Option<LockId> {
     again.map(|(_, lock)| lock.id).min()
 }
 
-/// Takes the locks in this order, which is that of their ids, or none of them. If two ids are equal `twice` says which.
+/// Takes the locks in this order, which is that of their ids, or none of them. If two ids are equal `twice` says which; else it
+/// is called only where a model leaves out the sorting.
 #[inline]
 fn take<'r>(
     locks: &[&Entry<'r>],

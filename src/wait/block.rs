@@ -37,7 +37,7 @@ pub(crate) trait Waiter {
     /// What the wait ends with.
     type Output;
 
-    /// Whether a longer spin pays, as what is waited for comes soon or else goes to whoever sleeps already.
+    /// Whether a longer spin pays.
     const PATIENT: bool = false;
 
     /// The address that sleepers and wakers agree upon.

@@ -433,7 +433,7 @@ struct Reader<'a> {
 impl Waiter for Reader<'_> {
     type Output = Result<(), Refused>;
 
-    /// Readers come and go, and a sleep holds up all who come after.
+    /// Holders are in for a moment mostly, and a sleep would hold up all who come after.
     const PATIENT: bool = true;
 
     fn key(&self) -> usize {
@@ -491,7 +491,7 @@ struct Writer<'a> {
 impl Waiter for Writer<'_> {
     type Output = Result<(), Refused>;
 
-    /// Readers come and go, and a sleep holds up all who come after.
+    /// Holders are in for a moment mostly, and a sleep would hold up all who come after.
     const PATIENT: bool = true;
 
     fn key(&self) -> usize {

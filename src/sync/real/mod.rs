@@ -41,7 +41,7 @@ pub(crate) unsafe fn owned_load(word: &AtomicU64) -> u64 {
 /// by the same thread over and over took 1.7 ns instead of 0.5 (Sapphire Rapids).
 #[inline(always)]
 pub(crate) fn in_register<T>(pointer: *mut T) -> *mut T {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(miri)))]
     {
         #![allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read through it")]
         let mut same = pointer;
@@ -49,7 +49,7 @@ pub(crate) fn in_register<T>(pointer: *mut T) -> *mut T {
         unsafe { core::arch::asm!("/* {} */", inout(reg) same, options(pure, nomem, nostack, preserves_flags)) };
         same
     }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    #[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64", not(miri))))]
     pointer
 }
 

@@ -2,9 +2,9 @@
 
 use std::hint::spin_loop;
 
-/// How long a thread stays awake before it sleeps.
+/// How long a thread stays awake before it sleeps, whatever its limit.
 ///
-/// Three pauses, in which a holder on another core may let go. More was tried on five philosophers and two cores: yielding as
+/// Three pauses where it is not patient, in which a holder on another core may let go. More was tried on five philosophers and two cores: yielding as
 /// well makes the longest wait longer with every yield, from 12 ms without to 28 ms with two and 56 ms with seven (sections of
 /// 0.3 microseconds), since whoever yields goes behind all others; a hundred pauses cost a third of the throughput. With a
 /// core for each thread more would gain: two threads on such sections did 1.6 million rounds a second so, and 2.0 with seven
