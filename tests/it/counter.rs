@@ -1,9 +1,10 @@
 //! Counters: the edges of the exact one, and that the sharded one loses nothing, wherever it is counted from.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 
+use crossbeam_utils::CachePadded;
 use raddle::{Counter, ShardedCounter};
 
 use crate::stress::watched;
@@ -277,25 +278,37 @@ fn a_threads_place_is_given_on() {
         let counter = ShardedCounter::new();
         // A counter's slots are made where a thread counts: were places not given on, the last threads would have places
         // far up, or none.
+        let heap_of_place = || {
+            let fresh = ShardedCounter::new();
+            let taken = heap_taken(|| fresh.inc());
+            assert_eq!(fresh.sum(), 1);
+            taken
+        };
+        counter.inc();
+        let mine = heap_of_place();
         let mut taken = Vec::new();
         for _ in 0..ROUNDS {
             let all = Barrier::new(TOGETHER);
-            taken = thread::scope(|threads| {
+            taken = thread::scope(|threads| -> Vec<_> {
                 let count = || {
                     counter.inc();
                     all.wait();
-                    let fresh = ShardedCounter::new();
-                    let taken = heap_taken(|| fresh.inc());
-                    assert_eq!(fresh.sum(), 1);
-                    taken
+                    heap_of_place()
                 };
                 let threads: Vec<_> = (0..TOGETHER).map(|_| threads.spawn(count)).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
+            taken.push(mine);
+            // They lived at once, so no place was two threads': of those whose slots come in a segment of `n` there are at most `n`.
+            for &bytes in &taken {
+                let places = bytes / size_of::<CachePadded<AtomicU64>>();
+                let threads = taken.iter().filter(|other| **other == bytes).count();
+                assert!((1..=places).contains(&threads), "{threads} threads in {places} places");
+            }
         }
-        assert_eq!(counter.sum(), (ROUNDS * TOGETHER) as i64);
+        assert_eq!(counter.sum(), (ROUNDS * TOGETHER + 1) as i64);
         // Hundreds of threads of other tests would have to live now to take all the places in front of these.
-        let bounds = 64..=64 * 1024;
+        let bounds = 1..=64 * 1024;
         assert!(taken.iter().all(|bytes| bounds.contains(bytes)), "{taken:?} bytes");
     });
 }
