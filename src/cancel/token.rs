@@ -281,6 +281,11 @@ impl CancelToken {
         self.handle.node.someone_waits()
     }
 
+    /// Calls `f` while another sleeper is registered before all others, for models.
+    pub(crate) fn behind_another<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.handle.node.behind_another(f)
+    }
+
     /// Whether no thread is registered, for models.
     pub(crate) fn nobody_registered(&self) -> bool {
         self.handle.node.nobody_registered()

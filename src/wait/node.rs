@@ -226,6 +226,19 @@ impl Node {
         self.state.load(Relaxed) & PARKED != 0
     }
 
+    /// Calls `f` while another sleeper is registered, who came first and is not asleep, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn behind_another<R>(&self, f: impl FnOnce() -> R) -> R {
+        let place = 0_u8;
+        let other = Registration::new((&raw const place).addr(), 64);
+        // SAFETY: it is in no list, and withdrawn before it ends; where `f` panics the model has failed.
+        unsafe { self.register(&other) };
+        let result = f();
+        // SAFETY: it was registered above.
+        unsafe { self.withdraw(&other) };
+        result
+    }
+
     /// Whether nobody is registered, for models.
     #[cfg(all(loom, test))]
     pub(crate) fn nobody_registered(&self) -> bool {
