@@ -17,9 +17,9 @@ const USAGE: &str = "\
 usage: cargo xtask bench-report [--quick] [--no-run] [--readme]
 
 Runs every bench and writes target/bench-report/index.html, a page that needs nothing else, and table.md beside it.
-In full that takes about six minutes on two busy cores, less on quiet ones, and the build before it.
+In full that takes about six minutes, and the build before it.
 
-  --quick   ten short samples of each: under two minutes, wider intervals, no plots of Criterion's own
+  --quick   ten short samples of each: one minute, wider intervals, no plots of Criterion's own
   --no-run  of the figures that are there already
   --readme  puts the table into the README as well";
 
