@@ -1,8 +1,9 @@
 //! A standing team of threads that times one operation.
 //!
 //! Spawning inside the measurement gave the wrong winner, so a team is built once and its workers wait at a barrier
-//! between chunks. A sample is a sum of chunks of about a millisecond, or whole where fairness counts; a chunk lasts from the first start to the last
-//! end, both taken by the workers themselves. Where only a part of the work counts, the workers time that part.
+//! between chunks. A sample is a sum of chunks of about a millisecond, or one long chunk where fairness counts; a chunk
+//! lasts from the first start to the last end, both taken by the workers themselves. Where only a part of the work
+//! counts, the workers time that part.
 //!
 //! # The gate
 //! With a core for each worker, the workers are pinned and a chunk counts only if no worker was switched out against

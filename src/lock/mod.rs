@@ -2,7 +2,7 @@
 //!
 //! [`id`] names a lock, [`held`] is what a thread holds, [`mutex`] and [`rwlock`] are one lock with its [`guard`], [`raw`]
 //! is what these have in common, [`set`] what [`lock_all`] takes,
-//! [`locked`] how it takes it and the guard that it returns, [`iter`] the values one by one, [`error`] what can go wrong.
+//! [`take`] how it takes it in order, [`locked`] the call and the guard that it returns, [`iter`] the values one by one, [`error`] what can go wrong.
 
 mod error;
 mod guard;
@@ -14,6 +14,7 @@ mod mutex;
 mod raw;
 mod rwlock;
 mod set;
+mod take;
 
 pub use error::LockError;
 pub use guard::Guard;

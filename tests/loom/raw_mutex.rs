@@ -68,38 +68,33 @@ fn three_lockers() {
     });
 }
 
+/// A lock that main has taken twice while another thread wanted it.
+fn contended() -> Shared<Guarded> {
+    let guarded = Guarded::new();
+    spawn({
+        let guarded = guarded.clone();
+        move || {
+            guarded.turn();
+        }
+    });
+    for _ in 0..2 {
+        guarded.turn();
+    }
+    guarded
+}
+
 /// Fails if a waiter can be overtaken more often than the bound, or if what was done under a lock is not seen by the
 /// thread that it is handed to. Two threads.
 #[test]
 fn hand_over() {
-    explore([107, 196], &["raw.handed"], || {
-        let guarded = Guarded::new();
-        spawn({
-            let guarded = guarded.clone();
-            move || {
-                guarded.turn();
-            }
-        });
-        for _ in 0..2 {
-            guarded.turn();
-        }
-    });
+    explore([107, 196], &["raw.handed"], || drop(contended()));
 }
 
 /// Fails if a lock that is handed over can be taken by another thread before its receiver has run. Two threads.
 #[test]
 fn handed_over_is_taken() {
     explore([1_121, 6_955], &["raw.handed"], || {
-        let guarded = Guarded::new();
-        spawn({
-            let guarded = guarded.clone();
-            move || {
-                guarded.turn();
-            }
-        });
-        for _ in 0..2 {
-            guarded.turn();
-        }
+        let guarded = contended();
         // Here it may just have been handed over.
         if guarded.lock.try_lock().is_ok() {
             guarded.touch();
