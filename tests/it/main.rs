@@ -12,9 +12,13 @@ mod cancel;
 #[cfg(feature = "crossbeam-channel")]
 mod channel;
 mod counter;
+#[cfg(not(miri))]
+mod examples;
 mod hostile;
 mod lock;
 mod once;
+#[cfg(not(miri))]
+mod process;
 mod properties;
 mod rwlock;
 mod stress;

@@ -1,16 +1,11 @@
-//! The `transfer` example, run as a process.
+//! The `transfer` example.
 
-use std::env;
 use std::fs;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::path::Path;
+use std::process::Child;
 
-/// A run takes seconds at most, so one that takes this long hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::process::{self, Run, finish};
 
 /// What moves.py, which wrote the bundled file, says of it.
 const BUNDLED: [(&str, &str); 6] = [
@@ -22,114 +17,12 @@ const BUNDLED: [(&str, &str); 6] = [
     ("not there", "366"),
 ];
 
-struct Run {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Run {
-    fn code(self, code: i32) -> Self {
-        let Self { stdout, stderr, .. } = &self;
-        assert_eq!(self.code, Some(code), "{stdout}{stderr}");
-        assert!(!stderr.contains("panicked"), "{stderr}");
-        assert_eq!(stdout.contains("check passed"), code == 0, "{stdout}{stderr}");
-        self
-    }
-
-    /// The value of a report line `key: value`.
-    fn value(&self, key: &str) -> &str {
-        let lines = &mut self.stdout.lines();
-        let value = lines.find_map(|line| line.trim_start().strip_prefix(key)?.strip_prefix(": "));
-        value.unwrap_or_else(|| panic!("no {key} in {}", self.stdout))
-    }
-
-    fn has_values(&self, values: &[(&str, &str)]) {
-        for (key, value) in values {
-            assert_eq!(self.value(key), *value, "{key} in {}", self.stdout);
-        }
-    }
-
-    #[track_caller]
-    fn reports(&self, part: &str) {
-        assert!(self.stdout.contains(part), "no {part:?} in {}", self.stdout);
-    }
-
-    #[track_caller]
-    fn complains(&self, part: &str) {
-        assert_eq!(self.stdout, "");
-        assert!(self.stderr.contains(part), "no {part:?} in {}", self.stderr);
-    }
-}
-
-/// `cargo test` builds the examples, in a directory beside that of the tests.
-fn program() -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples").join(format!("transfer{}", env::consts::EXE_SUFFIX));
-    let shown = program.display();
-    assert!(program.exists(), "{shown} is not there: `cargo build --example transfer` makes it");
-    program
-}
-
 fn start(args: &[&str]) -> Child {
-    Command::new(program())
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// The end of a pipe, read to the end on a thread of its own.
-struct Drain {
-    text: Receiver<Vec<u8>>,
-    reader: JoinHandle<()>,
-}
-
-impl Drain {
-    fn new(mut from: impl Read + Send + 'static) -> Self {
-        let (end, text) = mpsc::channel();
-        let reader = thread::spawn(move || {
-            let mut bytes = Vec::new();
-            from.read_to_end(&mut bytes).unwrap();
-            end.send(bytes).unwrap();
-        });
-        Self { text, reader }
-    }
-
-    /// What there was to read, if it comes to an end before that time.
-    fn until(self, deadline: Instant) -> Option<String> {
-        let bytes = self.text.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
-        self.reader.join().unwrap();
-        Some(String::from_utf8(bytes).unwrap())
-    }
+    process::start("transfer", args)
 }
 
 fn run(args: &[&str], stdin: &[u8]) -> Run {
-    let mut child = start(args);
-    let (mut pipe, input) = (child.stdin.take().unwrap(), stdin.to_vec());
-    // A child that does not read it may be gone before it is written.
-    let writer = thread::spawn(move || pipe.write_all(&input));
-    let run = finish(child);
-    let _ = writer.join().unwrap();
-    run
-}
-
-fn finish(mut child: Child) -> Run {
-    let stdout = child.stdout.take().map(Drain::new);
-    let stderr = Drain::new(child.stderr.take().unwrap());
-    let deadline = Instant::now() + PATIENCE;
-    let mut text = |pipe: Drain| {
-        pipe.until(deadline).unwrap_or_else(|| {
-            child.kill().unwrap();
-            panic!("no end after {PATIENCE:?}");
-        })
-    };
-    let (stdout, stderr) = (stdout.map(&mut text).unwrap_or_default(), text(stderr));
-    let status: ExitStatus = child.wait().unwrap();
-    Run { code: status.code(), stdout, stderr }
+    process::run("transfer", args, stdin)
 }
 
 fn piped(text: impl AsRef<[u8]>) -> Run {

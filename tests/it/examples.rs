@@ -1,0 +1,37 @@
+//! Every scenario among the examples, with its cure and without. That no thread is left behind they see themselves, each
+//! in its own process; `process.rs` kills one that hangs.
+
+use crate::process::{self, Run};
+
+/// With its cure: all checks passed, and only the main thread is left.
+fn cured(name: &str) -> Run {
+    let run = process::run(name, &[], b"").code(0);
+    let end = run.stdout.lines().last().unwrap();
+    let alone = if cfg!(target_os = "linux") { "; no thread is left behind" } else { "" };
+    assert!(end.starts_with("check passed: ") && end.ends_with(alone), "{}", run.stdout);
+    run
+}
+
+/// Without it: the failure came, and is named in the last line.
+fn naive(name: &str, failure: &str) -> Run {
+    let run = process::run(name, &["--naive"], b"").code(3);
+    let end = run.stdout.lines().last().unwrap();
+    assert!(end.starts_with("failure shown: ") && end.contains(failure), "{}", run.stdout);
+    run
+}
+
+#[test]
+fn opposite_orders() {
+    let run = cured("opposite_orders");
+    run.reports("4000 moves in opposite directions are done");
+    run.reports("from a site to itself: lock 1 occurs twice in one lock_all");
+    naive("opposite_orders", "deadlock: 2 movers");
+}
+
+/// All scenarios end alike, so one stands for all.
+#[test]
+fn wrong_usage_is_refused() {
+    for args in [&["--quick"][..], &["--naive", "--naive"]] {
+        process::run("opposite_orders", args, b"").code(2).complains("usage");
+    }
+}
