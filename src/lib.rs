@@ -66,6 +66,7 @@
 //!
 //! # Features
 //! * `crossbeam-channel`: sending and receiving within a limit, and a token's channel for `select!`.
+//! * `serde`: [`OrderedMutex`], [`OrderedRwLock`] and their [`LockId`], [`OnceCell`] and [`Counter`] can be written and read.
 //! * `loom`: see above; no effect without `--cfg loom`.
 //!
 //! # Platforms
@@ -79,6 +80,8 @@ mod lock;
 #[cfg(all(loom, any(test, feature = "loom")))]
 pub mod model;
 mod once;
+#[cfg(feature = "serde")]
+mod serialize;
 mod sync;
 mod wait;
 mod wait_group;

@@ -23,6 +23,7 @@ use std::fmt;
 /// assert_eq!(LockId::in_class(2, 3).to_string(), "2:3");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LockId {
     class: u64,
     number: u64,

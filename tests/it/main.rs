@@ -21,6 +21,8 @@ mod once;
 mod process;
 mod properties;
 mod rwlock;
+#[cfg(feature = "serde")]
+mod serialize;
 mod stress;
 mod thread;
 #[cfg(not(miri))]

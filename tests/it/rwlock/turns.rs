@@ -62,7 +62,7 @@ fn a_waiting_writer_holds_back_new_readers_and_comes_before_them() {
             })
             .join()
             .unwrap();
-            assert_eq!(*came.lock().unwrap(), []);
+            assert!(came.lock().unwrap().is_empty());
             drop(first);
         });
         assert_eq!(came.into_inner().unwrap()[0], 0, "the writer first");

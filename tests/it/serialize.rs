@@ -1,0 +1,78 @@
+//! What serde writes and reads.
+
+use std::thread;
+
+use raddle::{Counter, LockId, OnceCell, OrderedMutex, OrderedRwLock};
+use serde::{Deserialize, Serialize};
+use serde_json::{from_str, to_string};
+
+#[derive(Serialize, Deserialize)]
+struct Ward {
+    beds: OrderedMutex<u32>,
+    rules: OrderedRwLock<Vec<String>>,
+    head: OnceCell<String>,
+    deputy: OnceCell<String>,
+    visits: Counter,
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let ward = Ward {
+        beds: OrderedMutex::with_id(LockId::in_class(2, 7), 40),
+        rules: OrderedRwLock::with_id(LockId::from(u128::MAX), vec!["quiet".to_owned()]),
+        head: OnceCell::with_value("Li".to_owned()),
+        deputy: OnceCell::new(),
+        visits: Counter::new(u64::MAX),
+    };
+    let text = to_string(&ward).unwrap();
+    let written = r#"{"beds":{"id":{"class":2,"number":7},"value":40},"#.to_owned()
+        + r#""rules":{"id":{"class":18446744073709551615,"number":18446744073709551615},"value":["quiet"]},"#
+        + r#""head":"Li","deputy":null,"visits":18446744073709551615}"#;
+    assert_eq!(text, written);
+
+    let ward: Ward = from_str(&text).unwrap();
+    assert_eq!((ward.beds.id(), *ward.beds.lock().unwrap()), (LockId::in_class(2, 7), 40));
+    assert_eq!(ward.rules.id(), LockId::from(u128::MAX));
+    assert_eq!(*ward.rules.write().unwrap(), ["quiet"]);
+    assert_eq!((ward.head.get().map(String::as_str), ward.deputy.get()), (Some("Li"), None));
+    assert_eq!(ward.visits.get(), u64::MAX);
+}
+
+#[test]
+fn a_lock_that_cannot_be_had_is_an_error() {
+    let (mutex, rwlock) = (OrderedMutex::new(1, ()), OrderedRwLock::new(2, ()));
+    let above = OrderedMutex::new(3, ());
+    let held = above.lock().unwrap();
+    for refused in [to_string(&mutex), to_string(&rwlock)] {
+        assert!(refused.unwrap_err().to_string().contains("while lock 3 is held"));
+    }
+    drop(held);
+    assert_eq!(to_string(&rwlock).unwrap(), r#"{"id":{"class":0,"number":2},"value":null}"#);
+
+    let poisoner = || {
+        let _guard = mutex.lock().unwrap();
+        panic!("on purpose");
+    };
+    assert!(thread::scope(|threads| threads.spawn(poisoner).join().is_err()));
+    assert!(to_string(&mutex).unwrap_err().to_string().contains("lock 1 is poisoned"));
+}
+
+#[test]
+fn what_is_not_a_lock_is_refused() {
+    assert!(from_str::<OrderedMutex<u32>>("40").is_err());
+    assert!(from_str::<OrderedMutex<u32>>(r#"{"value":40}"#).unwrap_err().to_string().contains("missing field `id`"));
+    assert!(from_str::<Counter>("-1").is_err());
+}
+
+/// A reader beside another; the lock is let go of afterwards.
+#[test]
+fn reading_is_enough_for_a_read_write_lock() {
+    let lock = OrderedRwLock::new(1, 5);
+    let read = lock.read().unwrap();
+    thread::scope(|threads| {
+        let text = threads.spawn(|| to_string(&lock).unwrap()).join().unwrap();
+        assert!(text.ends_with(r#""value":5}"#));
+    });
+    drop(read);
+    assert!(lock.try_write().is_ok());
+}
