@@ -13,6 +13,10 @@ usage: cargo xtask COMMAND
              --table writes their table in the README
   mutants [PREFIX]
              weaken each named ordering and leave out each named step, and see that a model fails
+  package    the package as it would be uploaded, unpacked and tested, also with the oldest dependencies it allows
+  features   each set of features without the others
+  api [--record]
+             whether the public API is the recorded one; --record writes docs/public-api.txt
   dependents what a user has: model checks of their own code, and no loom without
   miri [SEEDS], tsan [SECONDS], asan [SECONDS], each [--quick] [--require]
              the shipped code under Miri, ThreadSanitizer and AddressSanitizer (SECONDS: of each long stress test);
@@ -30,6 +34,7 @@ mod bench_report;
 mod dependents;
 mod models;
 mod mutants;
+mod publish;
 mod readme;
 mod sanitize;
 mod table;
@@ -89,6 +94,10 @@ fn main() -> ExitCode {
         (Some("mutants"), None) => mutants::run(""),
         (Some("mutants"), Some(prefix)) => mutants::run(&prefix),
         (Some("dependents"), None) => dependents::run(),
+        (Some("package"), None) => told(publish::package()),
+        (Some("features"), None) => told(publish::features()),
+        (Some("api"), None) => told(publish::api()),
+        (Some("api"), Some(record)) if record == "--record" => told(publish::record()),
         (Some("bench-report"), next) => return bench_report::run(next.into_iter().chain(args)),
         (Some("bench-compare"), next) => return bench_compare::run(next.into_iter().chain(args)),
         (Some("--help" | "-h"), None) => {
@@ -101,6 +110,14 @@ fn main() -> ExitCode {
         }
     };
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether it went well; if not, why.
+fn told(result: Result<(), String>) -> bool {
+    if let Err(why) = &result {
+        eprintln!("== {why}");
+    }
+    result.is_ok()
 }
 
 /// Runs the steps one after the other, up to the first that fails.

@@ -6,7 +6,7 @@ use super::{Result, succeed, tool};
 const SETS: [&str; 3] = ["hack", "--feature-powerset", "--exclude-features=loom"];
 
 pub(crate) fn run() -> Result {
-    let hack = || tool::cargo("hack", "0.6.45");
+    let hack = || tool::cargo("hack", "0.6.46");
     let tests = ["--lib", "--test", "it", "--", "--skip", "stress", "--skip", "properties", "--skip", "transfer"];
     succeed(hack()?.args(SETS).args(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
     // Those that have no feature and those that have all are tested by `cargo xtask test`, whole.
