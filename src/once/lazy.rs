@@ -70,7 +70,7 @@ impl<T, F> Lazy<T, F> {
     /// ```
     /// use raddle::Lazy;
     ///
-    /// let wards = Lazy::new(|| 12);
+    /// let wards: Lazy<u32> = Lazy::new(|| 12);
     /// let make = Lazy::into_value(wards).unwrap_err();
     /// assert_eq!(make(), 12);
     /// ```
