@@ -295,7 +295,6 @@ impl<S: Uniform> Index<usize> for Locked<S> {
     /// # Panics
     /// If the set has no such place, which poisons the set like any panic while it is locked.
     #[inline]
-    #[track_caller]
     fn index(&self, at: usize) -> &Self::Output {
         // SAFETY: as in `split`.
         unsafe { self.set.requests()[at].shared() }
@@ -311,7 +310,6 @@ where
     /// # Panics
     /// As [`index`](Locked::index).
     #[inline]
-    #[track_caller]
     fn index_mut(&mut self, at: usize) -> &mut Self::Output {
         // SAFETY: as in `split_mut`.
         unsafe { self.set.requests()[at].exclusive() }
