@@ -44,8 +44,8 @@ pub trait SendWithin<T>: sealed::Sealed {
 
 /// Receiving that ends: `recv_within` for crossbeam-channel's [`Receiver`]. Needs the feature `crossbeam-channel`.
 ///
-/// `recv_within` or [`CancelToken::done`](crate::CancelToken::done)? The former for one channel. The token's own channel in a
-/// `select!` over several.
+/// `recv_within` or [`CancelToken::done`](crate::CancelToken::done)? The former for one channel. The token's own
+/// channel in a `select!` over several.
 ///
 /// # Memory ordering
 /// As for crossbeam-channel's own calls; and a cancel happens-before the return that reports it.

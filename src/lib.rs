@@ -56,9 +56,9 @@
 //!
 #![doc = include_str!("../docs/lock-chain.svg")]
 //!
-//! A reader of an [`OrderedRwLock`] may also wait for a writer that waits itself, for the same lock. Seen from the locks it
-//! is as simple: whoever waits for a lock has a turn once those that hold it let go; and of all locks that anybody waits for, the
-//! holders of the highest wait for none. So they go on and let go, and the turns come round.
+//! A reader of an [`OrderedRwLock`] may also wait for a writer that waits itself, for the same lock. Seen from the
+//! locks it is as simple: whoever waits for a lock has a turn once those that hold it let go; and of all locks that
+//! anybody waits for, the holders of the highest wait for none. So they go on and let go, and the turns come round.
 //!
 //! The `try_` forms never wait, so they are free of the order, and what they take counts for later waits.
 //!
@@ -85,11 +85,13 @@
 //!
 //! </div></div>
 //!
-//! Nor does anything else order: a `try_` form that fails, a limit or deadline that passes, `is_poisoned`, `clear_poison`, `count`,
-//! `get` while there is no value, `Debug`. Who has waited for [`CancelToken::done`][done] asks [`CancelToken::check`].
+//! Nor does anything else order: a `try_` form that fails, a limit or deadline that passes, `is_poisoned`,
+//! `clear_poison`, `count`, `get` while there is no value, `Debug`. Who has waited for [`CancelToken::done`][done] asks
+//! [`CancelToken::check`].
 //!
 //! # Errors
-//! A call that returns one has taken, sent and changed nothing. (But for `Init` and `Panicked`: there somebody's work has begun.)
+//! A call that returns one has taken, sent and changed nothing. (But for `Init` and `Panicked`: there somebody's work
+//! has begun.)
 //!
 //! <div style="overflow-x: auto"><div style="min-width: 50em">
 //!
@@ -109,15 +111,17 @@
 //!
 //! </div></div>
 //!
-//! (\*) By itself from a token's `check`, `wait` and `sleep` and from `OnceCell::wait_within`; elsewhere in the variant `Stopped` of
-//! the call's error. It converts into each of these errors but `SendWithinError`, and into [`std::io::Error`].
+//! (\*) By itself from a token's `check`, `wait` and `sleep` and from `OnceCell::wait_within`; elsewhere in the variant
+//! `Stopped` of the call's error. It converts into each of these errors but `SendWithinError`, and into
+//! [`std::io::Error`].
 //!
-//! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do; so `?` takes each into a
-//! `Box<dyn Error>`. `Duplicate`, `OutOfOrder` and `Reentrant` are mistakes in the program and never depend on timing.
+//! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do; so `?` takes each into
+//! a `Box<dyn Error>`. `Duplicate`, `OutOfOrder` and `Reentrant` are mistakes in the program and never depend on
+//! timing.
 //!
-//! A panic is left to where a value cannot say it, and is told at the caller's place: an initialiser that asks itself in a form
-//! without an error for that, an access to a [`Lazy`] value whose initialiser panicked, a third token in a [`Limit`], a place that
-//! a set does not have.
+//! A panic is left to where a value cannot say it, and is told at the caller's place: an initialiser that asks itself
+//! in a form without an error for that, an access to a [`Lazy`] value whose initialiser panicked, a third token in a
+//! [`Limit`], a place that a set does not have.
 //!
 //! # Model checking
 //! Built with `--cfg loom` and the feature `loom`, the same types run under [loom](https://docs.rs/loom), so a dependent
@@ -125,8 +129,8 @@
 //! the clock that limits are measured by. The README has an example, section "Your own models".
 //!
 //! # Features
-//! * `crossbeam-channel`: sending and receiving within a limit ([`SendWithin`], [`RecvWithin`]), and a token's channel for
-//!   `select!` ([`CancelToken::done`][done]).
+//! * `crossbeam-channel`: sending and receiving within a limit ([`SendWithin`], [`RecvWithin`]), and a token's channel
+//!   for `select!` ([`CancelToken::done`][done]).
 //! * `loom`: see above; no effect without `--cfg loom`.
 //!
 //! # Platforms

@@ -33,10 +33,11 @@ use crate::{Limit, Stopped};
 ///
 /// # Token, duration or tokio's token
 /// * A plain [`Duration`] if nobody but time ends the wait: it costs nothing to make, and nothing is shared.
-/// * A token if another thread may end it, if several calls share one budget ([`child_within`](CancelToken::child_within)), or
-///   if the reason has to be told ([`cancel_with`](CancelToken::cancel_with)). Both together: `Limit::from(duration).or(&token)`.
-/// * `tokio_util::sync::CancellationToken` for tasks, which await it. It has neither deadlines nor causes, and wakes no blocked
-///   thread. Where a task owns the work of a thread, have it cancel a token of this crate, by
+/// * A token if another thread may end it, if several calls share one budget
+///   ([`child_within`](CancelToken::child_within)), or if the reason has to be told
+///   ([`cancel_with`](CancelToken::cancel_with)). Both together: `Limit::from(duration).or(&token)`.
+/// * `tokio_util::sync::CancellationToken` for tasks, which await it. It has neither deadlines nor causes, and wakes no
+///   blocked thread. Where a task owns the work of a thread, have it cancel a token of this crate, by
 ///   [`cancel_on_drop`](CancelToken::cancel_on_drop) say.
 ///
 /// # Memory ordering

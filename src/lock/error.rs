@@ -40,8 +40,8 @@ pub enum LockError {
         id: LockId,
     },
     /// The call would have to wait for a lock that does not come after all that this thread holds. The lock may be free
-    /// or taken: this never depends on timing. Let go first, or take both in one [`lock_all`](crate::lock_all); for a lock
-    /// that is found late, try a `try_` form.
+    /// or taken: this never depends on timing. Let go first, or take both in one [`lock_all`](crate::lock_all); for a
+    /// lock that is found late, try a `try_` form.
     OutOfOrder {
         /// The lowest lock that the call wants.
         wanted: LockId,
@@ -54,8 +54,8 @@ pub enum LockError {
         /// The poisoned lock.
         id: LockId,
     },
-    /// A `try_` call would have to wait for this lock: it is taken or, to be read, a writer waits for it. Let go of what is
-    /// held and take all in one [`lock_all`](crate::lock_all), which may wait; or do without.
+    /// A `try_` call would have to wait for this lock: it is taken or, to be read, a writer waits for it. Let go of
+    /// what is held and take all in one [`lock_all`](crate::lock_all), which may wait; or do without.
     WouldBlock {
         /// The lock that is not to be had now.
         id: LockId,

@@ -22,8 +22,8 @@ use crate::wait::Timer;
 /// * `lock_all` if it is known which locks are needed. Their ids need not be: they decide the order, not the caller.
 /// * One lock inside the other, `a.lock()` and then `b.lock()`, if what `a` guards says which `b` is needed. It works
 ///   as long as ids rise inwards; [classes](crate::LockId::in_class) make that a rule: sites before wards before beds.
-/// * [`try_lock_all`], or [`try_lock`](crate::OrderedMutex::try_lock), if a lock turns up late whose id is not above what is held.
-///   They never wait. If one is taken, let go of everything and name all in one `lock_all`.
+/// * [`try_lock_all`], or [`try_lock`](crate::OrderedMutex::try_lock), if a lock turns up late whose id is not above
+///   what is held. They never wait. If one is taken, let go of everything and name all in one `lock_all`.
 ///
 /// # Memory ordering
 /// As for each lock by itself; see [`OrderedMutex`](crate::OrderedMutex).

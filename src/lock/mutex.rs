@@ -23,21 +23,23 @@ use crate::wait::RawMutex;
 /// # Poisoning
 /// A panic that drops a guard poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until
 /// [`clear_poison_with`](OrderedMutex::clear_poison_with) has mended the value, or
-/// [`clear_poison`](OrderedMutex::clear_poison) let it be as it is. As in `std`, only a panic that began while the guard
-/// lived counts.
+/// [`clear_poison`](OrderedMutex::clear_poison) let it be as it is. As in `std`, only a panic that began while the
+/// guard lived counts.
 ///
 #[doc = include_str!("../../docs/mutex-states.svg")]
 ///
 /// # `OrderedMutex`, another mutex or `OrderedRwLock`
-/// * [`std::sync::Mutex`] or `parking_lot::Mutex` if no thread ever holds two locks at once, and no wait needs a limit that
-///   another thread can end: they are smaller, having no id. Nothing orders them, so the proof does not cover them.
+/// * [`std::sync::Mutex`] or `parking_lot::Mutex` if no thread ever holds two locks at once, and no wait needs a limit
+///   that another thread can end: they are smaller, having no id. Nothing orders them, so the proof does not cover
+///   them.
 /// * [`OrderedRwLock`](crate::OrderedRwLock) if many read for long and few write.
 /// * A [`Counter`](crate::Counter) if the value is one number.
 ///
 /// # Memory ordering
-/// Everything that a thread did before it let go of the lock happens-before everything that the next to take it does. That
-/// holds for a panic that poisons it as well, for who takes it after the poison was cleared. A `try_lock` that fails and
-/// [`is_poisoned`](OrderedMutex::is_poisoned) order nothing; nor does `clear_poison` order what its caller did before it.
+/// Everything that a thread did before it let go of the lock happens-before everything that the next to take it does.
+/// That holds for a panic that poisons it as well, for who takes it after the poison was cleared. A `try_lock` that
+/// fails and [`is_poisoned`](OrderedMutex::is_poisoned) order nothing; nor does `clear_poison` order what its caller
+/// did before it.
 ///
 /// # Deadlock
 /// No order of locking can deadlock: a thread that waits, waits above all that it holds, so along any chain of

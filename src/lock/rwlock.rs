@@ -25,13 +25,13 @@ use crate::wait::RawRwLock;
 /// passes, or it is cancelled) lets in the readers that only it held back.
 ///
 /// # Poisoning
-/// A panic that drops the guard of a writer poisons the lock, as for a mutex. A panic in a reader does not, as in `std`: what it could change
-/// was not the lock's to guard.
+/// A panic that drops the guard of a writer poisons the lock, as for a mutex. A panic in a reader does not, as in
+/// `std`: what it could change was not the lock's to guard.
 ///
 /// # Memory ordering
 /// Everything that a writer did before it let go happens-before everything that later readers and writers do;
-/// everything that a reader did before it let go happens-before everything that later writers do. One reader is not ordered
-/// with another.
+/// everything that a reader did before it let go happens-before everything that later writers do. One reader is not
+/// ordered with another.
 ///
 /// # `OrderedRwLock` or `OrderedMutex`
 /// A mutex, unless reading takes long (some microseconds) and is far more frequent than writing: readers pay for
@@ -306,8 +306,8 @@ pub struct ReadRequest<'a, T: ?Sized> {
     lent: PhantomData<&'a T>,
 }
 
-/// A lock to be written: what [`OrderedRwLock::as_write`] names for [`lock_all`](crate::lock_all). [`ReadRequest`] has an
-/// example of both.
+/// A lock to be written: what [`OrderedRwLock::as_write`] names for [`lock_all`](crate::lock_all). [`ReadRequest`] has
+/// an example of both.
 pub struct WriteRequest<'a, T: ?Sized> {
     lock: &'a OrderedRwLock<T>,
 }

@@ -34,10 +34,10 @@ use crate::{Limit, Stopped};
 /// that a failed initialiser did happens-before the next one.
 ///
 /// # `OnceCell`, `Lazy` or std's
-/// * [`Lazy`](crate::Lazy) if the initialiser is known where the cell is declared. `OnceCell` if it needs arguments, may
-///   fail, or must be bounded.
-/// * [`std::sync::LazyLock`] or [`std::sync::OnceLock`] if the initialiser neither fails nor hangs: they need no dependency. They
-///   have no limits, and may hang when an initialiser asks for its own value.
+/// * [`Lazy`](crate::Lazy) if the initialiser is known where the cell is declared. `OnceCell` if it needs arguments,
+///   may fail, or must be bounded.
+/// * [`std::sync::LazyLock`] or [`std::sync::OnceLock`] if the initialiser neither fails nor hangs: they need no
+///   dependency. They have no limits, and may hang when an initialiser asks for its own value.
 /// * An [`OrderedMutex`](crate::OrderedMutex) if the value changes later.
 ///
 /// # Examples

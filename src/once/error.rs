@@ -9,8 +9,8 @@ use crate::Stopped;
 /// Why a `_within` form of [`OnceCell`](crate::OnceCell) has no value to give. The cell is as it would be without the
 /// call.
 ///
-/// `E` is the initialiser's error. Of [`get_or_init_within`](crate::OnceCell::get_or_init_within), whose initialiser cannot
-/// fail, it is [`Infallible`], and there is no `Init`.
+/// `E` is the initialiser's error. Of [`get_or_init_within`](crate::OnceCell::get_or_init_within), whose initialiser
+/// cannot fail, it is [`Infallible`], and there is no `Init`.
 ///
 /// # Examples
 ///
@@ -35,8 +35,8 @@ use crate::Stopped;
 pub enum InitError<E = Infallible> {
     /// The limit came first, while another thread was initialising.
     Stopped(Stopped),
-    /// The calling thread is initialising this very cell: waiting for itself would never end. Pass to the initialiser what
-    /// it needs.
+    /// The calling thread is initialising this very cell: waiting for itself would never end. Pass to the initialiser
+    /// what it needs.
     Reentrant,
     /// The caller's own initialiser failed. The cell is empty, and the next call tries again.
     Init(E),

@@ -16,9 +16,9 @@ use crate::sync::{UnsafeCell, const_fn};
 #[doc = include_str!("../../docs/lazy-states.svg")]
 ///
 /// # `Lazy`, `OnceCell` or std's
-/// [`std::sync::LazyLock`] does the same for a plain static and needs no dependency. `Lazy` has besides it `once_cell`'s
-/// functions, and an initialiser that asks for its own value panics instead of hanging. An [`OnceCell`] if a failure must not be
-/// final, or no request may wait longer than it may.
+/// [`std::sync::LazyLock`] does the same for a plain static and needs no dependency. `Lazy` has besides it
+/// `once_cell`'s functions, and an initialiser that asks for its own value panics instead of hanging. An [`OnceCell`]
+/// if a failure must not be final, or no request may wait longer than it may.
 ///
 /// # Memory ordering
 /// Everything that the initialiser did happens-before the return of every call that gives out the value.

@@ -7,8 +7,8 @@ use std::io;
 /// Why a call gave up waiting. What it waited for is as if it had never been called.
 ///
 /// It is the `Stopped` variant of the errors of all `_within` calls, and converts into each of them but
-/// [`SendWithinError`], which has the value too; and into [`io::Error`]. So `token.check()?` and `token.sleep(..)?` fit in
-/// beside them.
+/// [`SendWithinError`], which has the value too; and into [`io::Error`]. So `token.check()?` and `token.sleep(..)?` fit
+/// in beside them.
 ///
 /// # Examples
 ///
@@ -35,8 +35,8 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// The time of the call's [`Limit`](crate::Limit) has passed, be it a duration, an instant or a token's deadline. Try
-    /// again later or allow more time, if the work can wait; else answer that it is too busy.
+    /// The time of the call's [`Limit`](crate::Limit) has passed, be it a duration, an instant or a token's deadline.
+    /// Try again later or allow more time, if the work can wait; else answer that it is too busy.
     TimedOut,
     /// A [`CancelToken`](crate::CancelToken) of the call's limit was cancelled. Stop the work;
     /// [`cause`](crate::CancelToken::cause) may say why. Under this token no call waits any more.

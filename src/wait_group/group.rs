@@ -21,18 +21,18 @@ use crate::{Limit, Stopped};
 #[doc = include_str!("../../docs/wait-group.svg")]
 ///
 /// # Memory ordering
-/// Everything that happened before a worker was dropped happens-before the return of every `wait` that its end let go, or that
-/// found it gone. A wait that its limit ended, and [`count`](WaitGroup::count), order nothing.
+/// Everything that happened before a worker was dropped happens-before the return of every `wait` that its end let go,
+/// or that found it gone. A wait that its limit ended, and [`count`](WaitGroup::count), order nothing.
 ///
 /// # Deadlock
 /// A thread that waits for a group while it has one of its workers waits for itself. Nothing finds that; a limit ends it.
 ///
 /// # `WaitGroup`, a scope, a barrier or crossbeam's
-/// * [`std::thread::scope`] if the threads end with the work. A `WaitGroup` if they live on, if the wait needs a limit, or
-///   if a panic must be reported and not passed on.
+/// * [`std::thread::scope`] if the threads end with the work. A `WaitGroup` if they live on, if the wait needs a limit,
+///   or if a panic must be reported and not passed on.
 /// * [`std::sync::Barrier`] if a fixed number of threads all wait for each other.
-/// * `crossbeam::sync::WaitGroup` is waited for once, by giving up one's own handle of it; it has neither limits nor a word
-///   on panics, and shares a block of heap among its handles.
+/// * `crossbeam::sync::WaitGroup` is waited for once, by giving up one's own handle of it; it has neither limits nor a
+///   word on panics, and shares a block of heap among its handles.
 /// * A [`Counter`](crate::Counter) if nobody waits.
 ///
 /// # Examples

@@ -54,8 +54,8 @@ impl fmt::Debug for Worker<'_> {
     }
 }
 
-/// A worker that shares its [`WaitGroup`], from [`WaitGroup::worker_owned`]. Dropping it says that its work is done. A panic
-/// counts as for a [`Worker`].
+/// A worker that shares its [`WaitGroup`], from [`WaitGroup::worker_owned`]. Dropping it says that its work is done. A
+/// panic counts as for a [`Worker`].
 ///
 /// It goes where a borrow cannot, and keeps the group:
 ///

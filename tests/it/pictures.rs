@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// Each picture is one HTML block, fits both themes, says in words what it shows, and shares no name with another on the page.
+/// Each picture is one HTML block, fits both themes, says in words what it shows, and shares no name with another on
+/// the page.
 #[test]
 fn pictures_fit_in_the_pages() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
