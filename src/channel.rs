@@ -10,7 +10,13 @@ use crossbeam_channel::{
 use crate::wait::Timer;
 use crate::{Limit, Stopped};
 
-/// Sending that ends: `send_within` for crossbeam-channel's [`Sender`].
+/// Sending that ends: `send_within` for crossbeam-channel's [`Sender`]. Needs the feature `crossbeam-channel`.
+///
+/// `send_within` or [`send_timeout`](Sender::send_timeout)? The latter if only time ends it. This one if a
+/// [`CancelToken`](crate::CancelToken) may: the sender wakes as soon as that is cancelled.
+///
+/// # Memory ordering
+/// As for crossbeam-channel's own calls; and a cancel happens-before the return that reports it.
 ///
 /// # Examples
 ///
@@ -36,7 +42,13 @@ pub trait SendWithin<T>: sealed::Sealed {
     fn send_within<'l>(&self, value: T, limit: impl Into<Limit<'l>>) -> Result<(), SendWithinError<T>>;
 }
 
-/// Receiving that ends: `recv_within` for crossbeam-channel's [`Receiver`].
+/// Receiving that ends: `recv_within` for crossbeam-channel's [`Receiver`]. Needs the feature `crossbeam-channel`.
+///
+/// `recv_within` or [`CancelToken::done`](crate::CancelToken::done)? The former for one channel. The token's own
+/// channel in a `select!` over several.
+///
+/// # Memory ordering
+/// As for crossbeam-channel's own calls; and a cancel happens-before the return that reports it.
 ///
 /// # Examples
 ///
@@ -69,7 +81,25 @@ mod sealed {
     impl<T> Sealed for crossbeam_channel::Receiver<T> {}
 }
 
-/// Why a value was not sent, and the value.
+/// Why a value was not sent, and the value. Needs the feature `crossbeam-channel`.
+///
+/// It shows neither in `Debug` nor in `Display` what the value is, so any value will do.
+///
+/// # Examples
+///
+/// ```
+/// use crossbeam_channel::bounded;
+/// use raddle::{SendWithin, SendWithinError};
+/// use std::time::Duration;
+///
+/// let (reminders, queue) = bounded(1);
+/// let mut undelivered = Vec::new();
+/// for reminder in ["call Li", "call Zhao", "call Wang"] {
+///     let sent = reminders.send_within(reminder, Duration::from_millis(1));
+///     undelivered.extend(sent.map_err(SendWithinError::into_inner).err()); // nothing is lost
+/// }
+/// assert_eq!((queue.len(), undelivered), (1, vec!["call Zhao", "call Wang"]));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendWithinError<T> {
@@ -80,7 +110,7 @@ pub enum SendWithinError<T> {
         /// What the limit was.
         why: Stopped,
     },
-    /// There is no receiver any more.
+    /// There is no receiver any more, and will be none: stop sending.
     Disconnected(T),
 }
 
@@ -97,7 +127,7 @@ impl<T> fmt::Display for SendWithinError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendWithinError::Stopped { why, .. } => write!(f, "not sent: {why}"),
-            SendWithinError::Disconnected(_) => f.write_str("not sent: there is no receiver any more"),
+            SendWithinError::Disconnected(_) => f.write_str("not sent: there is no receiver any more; stop sending"),
         }
     }
 }
@@ -115,13 +145,13 @@ impl<T> fmt::Debug for SendWithinError<T> {
 // The cause is in the text already, so it is no `source` besides.
 impl<T> Error for SendWithinError<T> {}
 
-/// Why nothing was received.
+/// Why nothing was received. Needs the feature `crossbeam-channel`; [`RecvWithin`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecvWithinError {
     /// The limit came first.
     Stopped(Stopped),
-    /// The channel is empty, and there is no sender any more.
+    /// The channel is empty, and there is no sender any more: the normal end of a queue.
     Disconnected,
 }
 
@@ -129,7 +159,9 @@ impl fmt::Display for RecvWithinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RecvWithinError::Stopped(why) => write!(f, "nothing received: {why}"),
-            RecvWithinError::Disconnected => f.write_str("nothing received: there is no sender any more"),
+            RecvWithinError::Disconnected => {
+                f.write_str("nothing received: the channel is empty and has no sender any more; stop receiving")
+            }
         }
     }
 }

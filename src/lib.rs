@@ -14,7 +14,8 @@
 //! Waiting comes as `op()`, which waits as long as it takes, and as `op_within(limit)`, where the limit is a duration, an
 //! instant, a cancel token, or whichever of these comes first. What can go wrong is an
 //! error value: a lock out of order, a set with a lock twice, a poisoned lock, a limit that passed, a worker that
-//! panicked, an initialiser that waits for itself.
+//! panicked, an initialiser that waits for itself. [All of them](#errors) stand in one table below, and so does [what
+//! happens-before what](#memory-ordering).
 //!
 //! # Example
 //!
@@ -45,19 +46,82 @@
 //! ```
 //!
 //! # Why no order of locking can deadlock
+//!
+#![doc = include_str!("../docs/lock-order.svg")]
+//!
 //! Every lock has a [`LockId`], and a thread may only *wait* for a lock whose id is above all that it holds: `lock_all` sorts
 //! its set, and a nested call that would have to wait below is refused at once, whether or not the lock is free. So
 //! along any chain of threads, each waiting for a lock that the next one holds, the ids rise strictly: the holder of a lock, if
 //! it waits at all, waits above everything it holds. A chain that rises cannot close.
 //!
-//! A reader of an [`OrderedRwLock`] may also wait for a writer that waits itself, for the same lock. Along such an
-//! edge the id stays and the arrival in the queue is earlier. So along any chain the pair of id and arrival moves one way,
-//! and none closes.
+#![doc = include_str!("../docs/lock-chain.svg")]
+//!
+//! A reader of an [`OrderedRwLock`] may also wait for a writer that waits itself, for the same lock. Seen from the
+//! locks it is as simple: whoever waits for a lock has a turn once those that hold it let go; and of all locks that
+//! anybody waits for, the holders of the highest wait for none. So they go on and let go, and the turns come round.
 //!
 //! The `try_` forms never wait, so they are free of the order, and what they take counts for later waits.
 //!
 //! The proof is about ordered locks. A thread that holds one while it waits for a cell, a group or a channel must know
 //! that the other side does not need that lock. The recipe: let go first, or wait with a limit.
+//!
+//! # Memory ordering
+//! What a thread did before the left happens-before what follows the right.
+//!
+//! <div style="overflow-x: auto"><div style="min-width: 46em">
+//!
+//! | of | before | after |
+//! | --- | --- | --- |
+//! | [`OrderedMutex`], one or in a set | a guard is dropped, be it by a panic | the lock is taken next, to be mended or otherwise |
+//! | [`OrderedRwLock`] | a writer's guard is dropped | the lock is taken later, to read or to write |
+//! | | a reader's guard is dropped | the lock is taken later, to write |
+//! | [`OnceCell`] | an initialiser ends with a value, or `set` does | any call returns the value |
+//! | | an initialiser fails or panics | the next initialiser begins |
+//! | [`Lazy`] | the initialiser ends | any access returns the value |
+//! | [`WaitGroup`] | a worker is dropped, be it by a panic | a wait returns that it let go, or that found it gone |
+//! | [`CancelToken`] | the cancel that took effect | a call reports it: [`Stopped::Cancelled`], `is_cancelled`, `wait`, `cause` |
+//! | [`SendWithin`], [`RecvWithin`] | a value is sent | it is received, as in crossbeam-channel |
+//! | [`Counter`], [`ShardedCounter`] | nothing | nothing: each change is one step and orders no other memory |
+//!
+//! </div></div>
+//!
+//! Nor does anything else order: a `try_` form that fails, a limit or deadline that passes, `is_poisoned`,
+//! `clear_poison`, `count`, `get` while there is no value, `Debug`. Who has waited for [`CancelToken::done`][done] asks
+//! [`CancelToken::check`].
+//!
+//! # Errors
+//! A call that returns one has taken, sent and changed nothing. (But for `Init` and `Panicked`: there somebody's work
+//! has begun.)
+//!
+//! <div style="overflow-x: auto"><div style="min-width: 50em">
+//!
+//! | error | what happened | what to do |
+//! | --- | --- | --- |
+//! | [`LockError::Duplicate`] | a set names a lock twice, or two locks with one id | name each lock once, give each its own id |
+//! | [`LockError::OutOfOrder`] | `wanted` is not above `held`, which this thread holds | let go first, or take both in one `lock_all`; a lock found late: `try_lock` |
+//! | [`LockError::Poisoned`] | a thread panicked while it could change the value | mend the value with `clear_poison_with`, or give up |
+//! | [`LockError::WouldBlock`] | a `try_` form would have to wait | let go of what is held and take all in one `lock_all`, or do without |
+//! | [`Stopped::TimedOut`] (\*) | the limit's time has passed | try again later, allow more time, or answer "busy" |
+//! | [`Stopped::Cancelled`] (\*) | the limit's token was cancelled | stop this work; `cause` of the token may say why |
+//! | [`InitError::Reentrant`] | an initialiser asked for the value that it makes | pass it what it needs |
+//! | [`InitError::Init`] | the caller's own initialiser failed | as its error says; the next call tries again |
+//! | [`WorkerPanicked`], [`WaitError::Panicked`] | all workers are done, one of them by a panic | make up for its work, then `clear_panicked` |
+//! | [`SendWithinError::Disconnected`] | there is no receiver any more | stop sending; the value is in the error |
+//! | [`RecvWithinError::Disconnected`] | the channel is empty and has no sender any more | stop receiving: the normal end |
+//!
+//! </div></div>
+//!
+//! (\*) By itself from a token's `check`, `wait` and `sleep` and from `OnceCell::wait_within`; elsewhere in the variant
+//! `Stopped` of the call's error. It converts into each of these errors but `SendWithinError`, and into
+//! [`std::io::Error`].
+//!
+//! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do; so `?` takes each into
+//! a `Box<dyn Error>`. `Duplicate`, `OutOfOrder` and `Reentrant` are mistakes in the program and never depend on
+//! timing.
+//!
+//! A panic is left to where a value cannot say it, and is told at the caller's place: an initialiser that asks itself
+//! in a form without an error for that, an access to a [`Lazy`] value whose initialiser panicked, a third token in a
+//! [`Limit`], a place that a set does not have.
 //!
 //! # Model checking
 //! Built with `--cfg loom` and the feature `loom`, the same types run under [loom](https://docs.rs/loom), so a dependent
@@ -65,12 +129,24 @@
 //! the clock that limits are measured by. The README has an example, section "Your own models".
 //!
 //! # Features
-//! * `crossbeam-channel`: sending and receiving within a limit, and a token's channel for `select!`.
+//! * `crossbeam-channel`: sending and receiving within a limit ([`SendWithin`], [`RecvWithin`]), and a token's channel
+//!   for `select!` ([`CancelToken::done`][done]).
 //! * `serde`: [`OrderedMutex`], [`OrderedRwLock`] and their [`LockId`], [`OnceCell`] and [`Counter`] can be written and read.
 //! * `loom`: see above; no effect without `--cfg loom`.
 //!
 //! # Platforms
 //! Everywhere that `std` has threads and 64-bit atomics.
+//!
+#![cfg_attr(
+    not(feature = "crossbeam-channel"),
+    doc = "\
+[`SendWithin`]: https://docs.rs/raddle/latest/raddle/trait.SendWithin.html
+[`RecvWithin`]: https://docs.rs/raddle/latest/raddle/trait.RecvWithin.html
+[`SendWithinError::Disconnected`]: https://docs.rs/raddle/latest/raddle/enum.SendWithinError.html#variant.Disconnected
+[`RecvWithinError::Disconnected`]: https://docs.rs/raddle/latest/raddle/enum.RecvWithinError.html#variant.Disconnected
+[done]: https://docs.rs/raddle/latest/raddle/struct.CancelToken.html#method.done"
+)]
+#![cfg_attr(feature = "crossbeam-channel", doc = "[done]: CancelToken::done")]
 
 mod cancel;
 #[cfg(feature = "crossbeam-channel")]

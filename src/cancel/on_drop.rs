@@ -34,6 +34,14 @@ impl CancelOnDrop {
     }
 
     /// Gives the token back instead of cancelling it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let stop = raddle::CancelToken::new().cancel_on_drop();
+    /// let token = stop.disarm(); // all went well
+    /// assert!(!token.is_cancelled());
+    /// ```
     pub fn disarm(mut self) -> CancelToken {
         self.token.take().expect("taken out once, here, by value")
     }

@@ -17,14 +17,8 @@ use crate::{Limit, Stopped};
 /// once, wherever that is; code that computes asks [`check`](CancelToken::check) now and then.
 ///
 /// # The tree
-/// ```text
-///  server ────────┬──────────────────┐            cancel(server): all stop
-///             request A          request B        cancel(request A): A, its query and its model stop
-///              30 s │                │
-///           ┌───────┴────┐           │
-///         query        model       query          cancel(query): that query stops, its request goes on
-///          5 s      30 s (not 40)
-/// ```
+#[doc = include_str!("../../docs/token-tree.svg")]
+///
 /// * A [`child`](CancelToken::child) is cancelled with its parent, and never later than its parent's deadline.
 /// * Cancelling a child leaves the parent alone.
 /// * Clones are handles of one token. Dropping handles cancels nothing; [`cancel_on_drop`](CancelToken::cancel_on_drop)
@@ -37,14 +31,18 @@ use crate::{Limit, Stopped};
 /// so a clean-up that takes free locks still works. An initialiser that runs is never interrupted, only those who wait
 /// for it.
 ///
-/// # Token or duration
-/// A plain [`Duration`] if nobody but time ends the wait: it costs nothing to make, and nothing is shared. A token if
-/// another thread may end it, if several calls share one budget ([`child_within`](CancelToken::child_within)), or
-/// if the reason has to be told ([`cancel_with`](CancelToken::cancel_with)). Both together: `Limit::from(duration).or(&token)`.
+/// # Token, duration or tokio's token
+/// * A plain [`Duration`] if nobody but time ends the wait: it costs nothing to make, and nothing is shared.
+/// * A token if another thread may end it, if several calls share one budget
+///   ([`child_within`](CancelToken::child_within)), or if the reason has to be told
+///   ([`cancel_with`](CancelToken::cancel_with)). Both together: `Limit::from(duration).or(&token)`.
+/// * `tokio_util::sync::CancellationToken` for tasks, which await it. It has neither deadlines nor causes, and wakes no
+///   blocked thread. Where a task owns the work of a thread, have it cancel a token of this crate, by
+///   [`cancel_on_drop`](CancelToken::cancel_on_drop) say.
 ///
 /// # Memory ordering
 /// Everything that came before the cancel which took effect happens-before every return that reports it, be it from a
-/// check or from a blocking call.
+/// check or from a blocking call. A deadline that passes orders nothing.
 ///
 /// # Costs
 /// A check is one atomic load as long as there is no deadline, and reads the clock besides if there is. A blocking call that
@@ -85,12 +83,42 @@ impl CancelToken {
     }
 
     /// A token that is cancelled with this one, and has its deadline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let request = raddle::CancelToken::new();
+    /// let (query, model) = (request.child(), request.child());
+    /// query.cancel();
+    /// assert!(query.is_cancelled() && !request.is_cancelled() && !model.is_cancelled());
+    /// request.cancel();
+    /// assert!(model.is_cancelled() && request.child().is_cancelled());
+    /// ```
     pub fn child(&self) -> Self {
         self.child_of(self.deadline())
     }
 
     /// A token that is cancelled with this one, and whose time is over after this long or at this one's deadline, whichever
     /// comes first. A duration that reaches past the end of the clock adds no deadline.
+    ///
+    /// # Examples
+    ///
+    /// All calls for a page share 800 ms, however many they are:
+    ///
+    /// ```
+    /// use raddle::{CancelToken, LockError, OrderedMutex};
+    /// use std::time::Duration;
+    ///
+    /// fn page(subjects: &OrderedMutex<u32>, drugs: &OrderedMutex<u32>, request: &CancelToken) -> Result<u32, LockError> {
+    ///     let page = request.child_within(Duration::from_millis(800));
+    ///     let subjects = *subjects.lock_within(&page)?;
+    ///     let drugs = *drugs.lock_within(&page)?;
+    ///     Ok(subjects + drugs)
+    /// }
+    ///
+    /// let (subjects, drugs) = (OrderedMutex::new(1, 30), OrderedMutex::new(2, 4));
+    /// assert_eq!(page(&subjects, &drugs, &CancelToken::new()), Ok(34));
+    /// ```
     pub fn child_within(&self, within: Duration) -> Self {
         match now().checked_add(within) {
             Some(until) => self.child_until(until),
@@ -145,6 +173,7 @@ impl CancelToken {
 
     /// What the token was cancelled with: by [`cancel_with`](CancelToken::cancel_with) on it or on the nearest ancestor that
     /// was cancelled. `None` if that was cancelled without a cause, if the token is not cancelled, or if it merely expired.
+    /// [`cancel_with`](CancelToken::cancel_with) has an example.
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.handle.cause()
     }
@@ -236,7 +265,7 @@ impl CancelToken {
     }
 
     /// A channel that closes when this token is cancelled or its deadline has passed, for crossbeam-channel's `select!`.
-    /// Nothing is ever sent through it.
+    /// Nothing is ever sent through it. Needs the feature `crossbeam-channel`.
     ///
     /// It is made when it is first asked for. A deadline is watched by one thread for the whole process, which ends when no
     /// such channel is left open. A clone of the receiver that outlives all handles of the token closes with the last of them,
@@ -268,7 +297,7 @@ impl CancelToken {
         self.handle.node.done()
     }
 
-    /// A guard that cancels this token when it is dropped.
+    /// A guard that cancels this token when it is dropped; [`CancelOnDrop`] has an example.
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
         CancelOnDrop::new(self.clone())
     }

@@ -15,9 +15,12 @@ use crate::sync::{AtomicU64, Ordering::Relaxed, const_fn};
 /// `inc`, `dec`, `add`, `sub` wrap around modulo 2^64, like the atomic. [`try_add`](Counter::try_add) and
 /// [`try_sub`](Counter::try_sub) never pass a bound.
 ///
-/// # Which one
-/// `Counter` if the value is looked at as often as it is changed, or if a change must know it. A
-/// [`ShardedCounter`](crate::ShardedCounter) if many threads count and few read. A lock if several values change together.
+/// # Which one: `Counter`, `ShardedCounter`, an atomic or a lock
+/// * `Counter` if the value is looked at as often as it is changed, or if a change must know it.
+/// * A [`ShardedCounter`](crate::ShardedCounter) if many threads count and few read.
+/// * An [`std::sync::atomic::AtomicU64`] if the value says what others may read then: it has orderings to choose.
+///   The instructions are the same; a `Counter` adds the bounded changes and leaves no ordering to get wrong.
+/// * A lock if several values change together. Never for a number alone.
 ///
 /// # Examples
 ///
@@ -88,6 +91,14 @@ impl Counter {
     }
 
     /// Makes it 0; returns what it was. Each change is in exactly one `reset`'s result or in the value after the last.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let hits = raddle::Counter::new(0);
+    /// hits.add(3);
+    /// assert_eq!((hits.reset(), hits.reset()), (3, 0)); // each hit is reported once
+    /// ```
     #[inline]
     pub fn reset(&self) -> u64 {
         self.swap(0)
@@ -97,6 +108,16 @@ impl Counter {
     ///
     /// # Errors
     /// The value, if `f` returned `None` for it; it stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let delay = raddle::Counter::new(40);
+    /// let longer = |ms| (ms < 100).then_some(ms * 2);
+    /// assert_eq!(delay.fetch_update(longer), Ok(40));
+    /// assert_eq!(delay.fetch_update(longer), Ok(80));
+    /// assert_eq!(delay.fetch_update(longer), Err(160));
+    /// ```
     #[inline]
     pub fn fetch_update<F: FnMut(u64) -> Option<u64>>(&self, f: F) -> Result<u64, u64> {
         self.0.fetch_update(Relaxed, Relaxed, f)
@@ -106,6 +127,14 @@ impl Counter {
     ///
     /// # Errors
     /// The current value, if the sum would be above `max` or above `u64::MAX`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let in_use = raddle::Counter::new(4);
+    /// assert_eq!(in_use.try_add(1, 5), Ok(4));
+    /// assert_eq!(in_use.try_add(1, 5), Err(5));
+    /// ```
     #[inline]
     pub fn try_add(&self, n: u64, max: u64) -> Result<u64, u64> {
         self.fetch_update(|value| value.checked_add(n).filter(|&sum| sum <= max))
@@ -115,6 +144,14 @@ impl Counter {
     ///
     /// # Errors
     /// The current value, if it is less than `n`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let beds = raddle::Counter::new(3);
+    /// assert_eq!(beds.try_sub(2), Ok(3));
+    /// assert_eq!(beds.try_sub(2), Err(1));
+    /// ```
     #[inline]
     pub fn try_sub(&self, n: u64) -> Result<u64, u64> {
         self.fetch_update(|value| value.checked_sub(n))

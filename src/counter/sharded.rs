@@ -33,7 +33,7 @@ use crate::wait::RawMutex;
 /// A handler that interrupts its thread in an `add` and adds too loses one of the two. An allocator that counts with it
 /// calls itself, as a thread's first `add` allocates; count there with a [`Counter`](crate::Counter).
 ///
-/// # Which one
+/// # `ShardedCounter` or `Counter`
 /// A [`Counter`](crate::Counter) if a change must know the value, if it is read often, or if there are many counters
 /// that few threads touch: it takes 8 bytes, this one some hundreds and a cache line or two for each thread.
 ///
@@ -174,6 +174,14 @@ impl ShardedCounter {
     /// the sum after the last.
     ///
     /// No slot is written, so the counting threads do not notice. Takers wait for each other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let hits = raddle::ShardedCounter::new();
+    /// hits.add(3);
+    /// assert_eq!((hits.take(), hits.take()), (3, 0)); // each hit is reported once
+    /// ```
     pub fn take(&self) -> i64 {
         let _held = step!("sharded.take-lock").then(|| self.taking.hold());
         let total = self.total();

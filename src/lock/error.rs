@@ -8,20 +8,44 @@ use crate::Stopped;
 use crate::wait::Refused;
 
 /// Why a lock, or a set of locks, was not taken. Nothing of the set is held when this is returned.
+///
+/// `Duplicate` and `OutOfOrder` are mistakes in the program, found on every run that comes there and not only when two
+/// threads meet. `Poisoned` is another thread's panic. `WouldBlock` and `Stopped` belong to normal work.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{LockError, OrderedMutex};
+///
+/// fn admit(beds: &OrderedMutex<u32>) -> Result<u32, LockError> {
+///     let mut free = match beds.lock() {
+///         Err(LockError::Poisoned { .. }) => {
+///             beds.clear_poison_with(|free| *free = 0); // nothing is promised until they are counted again
+///             beds.lock()?
+///         }
+///         other => other?,
+///     };
+///     *free = free.saturating_sub(1);
+///     Ok(*free)
+/// }
+///
+/// assert_eq!(admit(&OrderedMutex::new(1, 40)), Ok(39));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LockError {
-    /// The set names one lock twice, or two locks that carry the same id.
+    /// The set names one lock twice, or two locks that carry the same id. Name each once, and give each its own id.
     Duplicate {
         /// The id that occurs twice.
         id: LockId,
     },
     /// The call would have to wait for a lock that does not come after all that this thread holds. The lock may be free
-    /// or taken: this never depends on timing.
+    /// or taken: this never depends on timing. Let go first, or take both in one [`lock_all`](crate::lock_all); for a
+    /// lock that is found late, try a `try_` form.
     OutOfOrder {
         /// The lowest lock that the call wants.
         wanted: LockId,
-        /// The highest lock that this thread holds.
+        /// The highest lock that this thread holds. If it is `wanted`, that is the same lock or one with the same id.
         held: LockId,
     },
     /// A thread panicked while it held this lock; see
@@ -30,9 +54,10 @@ pub enum LockError {
         /// The poisoned lock.
         id: LockId,
     },
-    /// A `try_` call found this lock taken.
+    /// A `try_` call would have to wait for this lock: it is taken or, to be read, a writer waits for it. Let go of
+    /// what is held and take all in one [`lock_all`](crate::lock_all), which may wait; or do without.
     WouldBlock {
-        /// The lock that was taken.
+        /// The lock that is not to be had now.
         id: LockId,
     },
     /// The call's limit came first.
@@ -57,16 +82,23 @@ impl fmt::Display for LockError {
                 write!(f, "lock {id} occurs twice in one lock_all; name each lock once and give each its own id")
             }
             LockError::OutOfOrder { wanted, held } if wanted == held => {
-                write!(f, "lock {wanted} wanted while this thread holds it; pass the guard on instead of locking again")
+                write!(
+                    f,
+                    "lock {wanted} wanted while this thread holds it or a lock with the same id; \
+                     pass the guard on instead of locking again, and give each lock its own id"
+                )
             }
             LockError::OutOfOrder { wanted, held } => {
-                write!(f, "lock {wanted} wanted while lock {held} is held; take both in one lock_all")
+                write!(f, "lock {wanted} wanted while lock {held} is held; let go first, or take both in one lock_all")
             }
             LockError::Poisoned { id } => {
                 write!(f, "lock {id} is poisoned: a thread panicked while holding it; mend it with clear_poison_with")
             }
             LockError::WouldBlock { id } => {
-                write!(f, "lock {id} is taken; let go of what is held, or wait with lock_all")
+                write!(
+                    f,
+                    "lock {id} is taken; try again later, or let go of what is held and wait for all in one lock_all"
+                )
             }
             LockError::Stopped(stopped) => write!(f, "lock not taken: {stopped}"),
         }

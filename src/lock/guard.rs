@@ -14,7 +14,9 @@ use crate::wait::Timer;
 /// [`OrderedMutexGuard`](crate::OrderedMutexGuard), an [`OrderedReadGuard`](crate::OrderedReadGuard) or an
 /// [`OrderedWriteGuard`](crate::OrderedWriteGuard).
 ///
-/// A panic that begins while it lives poisons the lock, unless it only reads.
+/// It never leaves its thread. Dropped by a panic that began while it lived it poisons the lock, unless it only reads.
+///
+/// Drop it early where the lock is not needed any more: `drop(guard)`. The types of the single guards have examples.
 #[must_use = "the lock is let go of at once if the guard is not kept"]
 pub struct Guard<R: Request> {
     /// The lock that this names is held while this lives, in the way that it names, and no other guard stands for that.

@@ -9,6 +9,12 @@ use std::fmt;
 /// with [`new`](LockId::new); where resources are of several kinds, a class for each kind orders the kinds among
 /// themselves, whatever the numbers. A UUID fits whole, by `LockId::from(uuid.as_u128())`.
 ///
+/// With the feature `serde` it is written as a struct of both, `class` and `number`.
+///
+/// Take it from what the lock guards, such as the key of a record, so that each lock has an id of its own and the same
+/// one in every run. Two locks with one id cannot be held together by calls that wait; a set of both is a
+/// [`Duplicate`](crate::LockError::Duplicate).
+///
 /// # Examples
 ///
 /// ```

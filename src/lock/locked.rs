@@ -18,6 +18,13 @@ use crate::wait::Timer;
 ///
 /// Either all locks are taken or none. Sets of up to 16 locks take no heap. An empty set is locked without effect.
 ///
+/// # `lock_all`, nesting or `try_`
+/// * `lock_all` if it is known which locks are needed. Their ids need not be: they decide the order, not the caller.
+/// * One lock inside the other, `a.lock()` and then `b.lock()`, if what `a` guards says which `b` is needed. It works
+///   as long as ids rise inwards; [classes](crate::LockId::in_class) make that a rule: sites before wards before beds.
+/// * [`try_lock_all`], or [`try_lock`](crate::OrderedMutex::try_lock), if a lock turns up late whose id is not above
+///   what is held. They never wait. If one is taken, let go of everything and name all in one `lock_all`.
+///
 /// # Memory ordering
 /// As for each lock by itself; see [`OrderedMutex`](crate::OrderedMutex).
 ///
@@ -55,6 +62,9 @@ pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 
 /// Takes all locks of a set, waiting no longer than the limit, which bounds the whole call.
 ///
+/// # Memory ordering
+/// As [`lock_all`]. A cancel happens-before the return that reports it.
+///
 /// # Errors
 /// As [`lock_all`], and [`Stopped`](LockError::Stopped) if the limit came first.
 ///
@@ -84,6 +94,9 @@ fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, Lock
 /// Takes all locks of a set if all are free. Never waits, so the order does not bind it; what it takes counts for later
 /// waits like any other.
 ///
+/// # Memory ordering
+/// As [`lock_all`] if it succeeds; a call that fails orders nothing.
+///
 /// # Errors
 /// [`Duplicate`](LockError::Duplicate), [`WouldBlock`](LockError::WouldBlock) with the lowest lock that was taken,
 /// [`Poisoned`](LockError::Poisoned).
@@ -111,7 +124,8 @@ pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 /// [`split_mut`](Locked::split_mut) lends what the caller named, in the caller's order. Sets of one type can also be
 /// indexed and iterated, which takes no heap for a slice or a `Vec`.
 ///
-/// A panic while it lives poisons every lock of the set.
+/// Dropped by a panic that began while it lived it poisons every lock of the set but those that it only
+/// [reads](crate::OrderedRwLock::as_read).
 ///
 /// Like a single guard it stays on its thread:
 ///
@@ -214,7 +228,7 @@ impl<S: LockSet> Locked<S> {
     }
 
     /// The values, in the order in which the locks were named: a tuple, an array or (for a slice or a `Vec`) a `Vec`
-    /// of references.
+    /// of references. [`split_mut`](Locked::split_mut) lends them for change.
     #[inline]
     pub fn split(&self) -> S::Ref<'_> {
         // SAFETY: all locks are held (`set`), and `&self` keeps `split_mut` and `index_mut` out.
@@ -244,13 +258,26 @@ impl<S: LockSet> Locked<S> {
 }
 
 impl<S: Uniform> Locked<S> {
-    /// The values one by one, in the order in which the locks were named.
+    /// The values one by one, in the order in which the locks were named. Takes no heap.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{OrderedMutex, lock_all};
+    ///
+    /// let wards: Vec<_> = (1..=3).map(|id| OrderedMutex::new(id, 10)).collect();
+    /// let mut beds = lock_all(wards.iter().collect::<Vec<_>>())?;
+    /// beds[2] += 5;
+    /// beds.iter_mut().for_each(|beds| *beds -= 1);
+    /// assert_eq!(beds.iter().sum::<i32>(), 32);
+    /// # Ok::<(), raddle::LockError>(())
+    /// ```
     pub fn iter(&self) -> Iter<'_, S::Request> {
         // SAFETY: as in `split`.
         unsafe { Iter::new(self.set.requests()) }
     }
 
-    /// The values one by one for change, in the order in which the locks were named.
+    /// The values one by one for change, in the order in which the locks were named. Takes no heap.
     pub fn iter_mut(&mut self) -> IterMut<'_, S::Request>
     where
         S::Request: Exclusive,
@@ -278,6 +305,10 @@ impl<S: Uniform> IndexMut<usize> for Locked<S>
 where
     S::Request: Exclusive,
 {
+    /// The value of the lock that was named at this place, for change.
+    ///
+    /// # Panics
+    /// As [`index`](Locked::index).
     #[inline]
     fn index_mut(&mut self, at: usize) -> &mut Self::Output {
         // SAFETY: as in `split_mut`.

@@ -21,13 +21,25 @@ use crate::wait::RawMutex;
 /// that was woken several times, and each time found the lock taken by a running thread, is handed it.
 ///
 /// # Poisoning
-/// A panic while a guard lives poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until
+/// A panic that drops a guard poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until
 /// [`clear_poison_with`](OrderedMutex::clear_poison_with) has mended the value, or
-/// [`clear_poison`](OrderedMutex::clear_poison) let it be as it is. As in `std`, only a panic that begins while the guard
-/// lives counts.
+/// [`clear_poison`](OrderedMutex::clear_poison) let it be as it is. As in `std`, only a panic that began while the
+/// guard lived counts.
+///
+#[doc = include_str!("../../docs/mutex-states.svg")]
+///
+/// # `OrderedMutex`, another mutex or `OrderedRwLock`
+/// * [`std::sync::Mutex`] or `parking_lot::Mutex` if no thread ever holds two locks at once, and no wait needs a limit
+///   that another thread can end: they are smaller, having no id. Nothing orders them, so the proof does not cover
+///   them.
+/// * [`OrderedRwLock`](crate::OrderedRwLock) if many read for long and few write.
+/// * A [`Counter`](crate::Counter) if the value is one number.
 ///
 /// # Memory ordering
 /// Everything that a thread did before it let go of the lock happens-before everything that the next to take it does.
+/// That holds for a panic that poisons it as well, for who takes it after the poison was cleared. A `try_lock` that
+/// fails and [`is_poisoned`](OrderedMutex::is_poisoned) order nothing; nor does `clear_poison` order what its caller
+/// did before it.
 ///
 /// # Deadlock
 /// No order of locking can deadlock: a thread that waits, waits above all that it holds, so along any chain of
@@ -134,6 +146,32 @@ impl<T: ?Sized> OrderedMutex<T> {
     ///
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
+    ///
+    /// # Examples
+    ///
+    /// Only the patient's record says which ward the discharge concerns:
+    ///
+    /// ```
+    /// use raddle::{LockError, OrderedMutex, lock_all};
+    ///
+    /// let ward = OrderedMutex::new(1, 20);
+    /// let patient = OrderedMutex::new(2, "in ward 1");
+    ///
+    /// let mut held = patient.lock()?;
+    /// match ward.try_lock() {
+    ///     Ok(mut beds) => (*beds, *held) = (*beds + 1, "discharged"),
+    ///     Err(LockError::WouldBlock { .. }) => {
+    ///         drop(held); // and look again, as it may have changed meanwhile
+    ///         let mut both = lock_all((&ward, &patient))?;
+    ///         let (beds, patient) = both.split_mut();
+    ///         if *patient == "in ward 1" {
+    ///             (*beds, *patient) = (*beds + 1, "discharged");
+    ///         }
+    ///     }
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), LockError>(())
+    /// ```
     #[inline]
     pub fn try_lock(&self) -> Result<OrderedMutexGuard<'_, T>, LockError> {
         Guard::try_lock(self)
@@ -177,6 +215,9 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// panics the lock stays poisoned. `None`, and `mend` is not called, if the lock is not poisoned (any more).
     ///
     /// Never waits, so the order does not bind it; while `mend` runs the lock is held, and counts for later waits.
+    ///
+    /// # Panics
+    /// If `mend` does.
     ///
     /// # Examples
     ///

@@ -22,17 +22,18 @@ use crate::wait::RawRwLock;
 /// # Fairness
 /// Readers and writers take turns. While a writer waits no new reader is let in, and the last reader to leave hands it the
 /// lock; a writer that leaves lets in all readers that wait. So neither starves. A writer that gives up (its limit
-/// passes, or it is cancelled) lets in the readers that it held back.
+/// passes, or it is cancelled) lets in the readers that only it held back.
 ///
 /// # Poisoning
-/// A panic in a writer poisons the lock, as for a mutex. A panic in a reader does not, as in `std`: what it could change
-/// was not the lock's to guard.
+/// A panic that drops the guard of a writer poisons the lock, as for a mutex. A panic in a reader does not, as in
+/// `std`: what it could change was not the lock's to guard.
 ///
 /// # Memory ordering
 /// Everything that a writer did before it let go happens-before everything that later readers and writers do;
-/// everything that a reader did before it let go happens-before everything that later writers do.
+/// everything that a reader did before it let go happens-before everything that later writers do. One reader is not
+/// ordered with another.
 ///
-/// # Which one
+/// # `OrderedRwLock` or `OrderedMutex`
 /// A mutex, unless reading takes long (some microseconds) and is far more frequent than writing: readers pay for
 /// counting each other. A value that is replaced as a whole and read all the time is best kept as an `Arc` in a mutex.
 ///
@@ -149,6 +150,19 @@ impl<T: ?Sized> OrderedRwLock<T> {
     ///
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{LockError, OrderedRwLock};
+    ///
+    /// let rates = OrderedRwLock::new(1, vec![3, 5]);
+    /// let reads = rates.try_read()?;
+    /// assert!(rates.try_read().is_ok()); // another reader
+    /// assert_eq!(rates.try_write().err(), Some(LockError::WouldBlock { id: rates.id() }));
+    /// # drop(reads);
+    /// # Ok::<(), LockError>(())
+    /// ```
     #[inline]
     pub fn try_read(&self) -> Result<OrderedReadGuard<'_, T>, LockError> {
         Guard::try_lock(self.as_read())
@@ -157,7 +171,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// Takes the lock to write, waiting as long as it takes.
     ///
     /// # Errors
-    /// As [`read`](OrderedRwLock::read).
+    /// As [`read`](OrderedRwLock::read). To make a reader a writer, let go and write: another writer may come between.
     #[inline]
     pub fn write(&self) -> Result<OrderedWriteGuard<'_, T>, LockError> {
         Guard::lock(self.as_write(), &Limit::NEVER)
@@ -201,6 +215,9 @@ impl<T: ?Sized> OrderedRwLock<T> {
 
     /// Mends the value and lets the lock be taken again; as
     /// [`OrderedMutex::clear_poison_with`](crate::OrderedMutex::clear_poison_with).
+    ///
+    /// # Panics
+    /// If `mend` does.
     ///
     /// # Examples
     ///
@@ -262,7 +279,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedRwLock<T> {
 /// ```
 pub type OrderedReadGuard<'a, T> = Guard<ReadRequest<'a, T>>;
 
-/// Exclusive access to the value of an [`OrderedRwLock`]; dropping it lets go of the lock. See [`Guard`].
+/// Exclusive access to the value of an [`OrderedRwLock`]; dropping it lets go of the lock. See [`Guard`], and
+/// [`OrderedReadGuard`] for an example.
 pub type OrderedWriteGuard<'a, T> = Guard<WriteRequest<'a, T>>;
 
 /// A lock to be read: what [`OrderedRwLock::as_read`] names for [`lock_all`](crate::lock_all).
@@ -288,7 +306,8 @@ pub struct ReadRequest<'a, T: ?Sized> {
     lent: PhantomData<&'a T>,
 }
 
-/// A lock to be written: what [`OrderedRwLock::as_write`] names for [`lock_all`](crate::lock_all).
+/// A lock to be written: what [`OrderedRwLock::as_write`] names for [`lock_all`](crate::lock_all). [`ReadRequest`] has
+/// an example of both.
 pub struct WriteRequest<'a, T: ?Sized> {
     lock: &'a OrderedRwLock<T>,
 }

@@ -65,6 +65,24 @@ pub unsafe trait Exclusive: Request {
 ///
 /// The trait is sealed.
 ///
+/// # Examples
+///
+/// A house rule for all sets, whatever they are made of:
+///
+/// ```
+/// use raddle::{LockError, LockSet, Locked, OrderedMutex, OrderedRwLock, lock_all_within};
+/// use std::time::Duration;
+///
+/// fn take<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
+///     lock_all_within(set, Duration::from_secs(1))
+/// }
+///
+/// let (rates, account) = (OrderedRwLock::new(1, vec![3, 5]), OrderedMutex::new(2, 100));
+/// assert_eq!(take((&account, rates.as_read()))?.split(), (&100, &vec![3, 5]));
+/// assert_eq!(take([&account])?[0], 100);
+/// # Ok::<(), LockError>(())
+/// ```
+///
 /// # Safety
 /// `each` visits `set_len` locks, the same ones in the same order as long as `self` lives.
 pub unsafe trait LockSet: Sealed {

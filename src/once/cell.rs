@@ -22,6 +22,8 @@ use crate::{Limit, Stopped};
 /// One initialiser runs at a time; other callers wait for it. One that fails or panics leaves the cell empty, and the
 /// next caller tries again: nobody ever sees half a value. [`wait`](OnceCell::wait) waits without initialising.
 ///
+#[doc = include_str!("../../docs/once-states.svg")]
+///
 /// # Re-entrance
 /// An initialiser that asks for the value it is making would wait for itself. That is found: the `get_or_..._within`
 /// forms return [`Reentrant`](InitError::Reentrant), all others panic and say so at the caller's place. What is not found
@@ -31,9 +33,12 @@ use crate::{Limit, Stopped};
 /// Everything that the initialiser did happens-before the return of every call that gives out the value. Everything
 /// that a failed initialiser did happens-before the next one.
 ///
-/// # Which one
-/// [`Lazy`](crate::Lazy) if the initialiser is known where the cell is declared. `OnceCell` if it needs arguments, may
-/// fail, or must be bounded. An [`OrderedMutex`](crate::OrderedMutex) if the value changes later.
+/// # `OnceCell`, `Lazy` or std's
+/// * [`Lazy`](crate::Lazy) if the initialiser is known where the cell is declared. `OnceCell` if it needs arguments,
+///   may fail, or must be bounded.
+/// * [`std::sync::LazyLock`] or [`std::sync::OnceLock`] if the initialiser neither fails nor hangs: they need no
+///   dependency. They have no limits, and may hang when an initialiser asks for its own value.
+/// * An [`OrderedMutex`](crate::OrderedMutex) if the value changes later.
 ///
 /// # Examples
 ///
@@ -153,11 +158,20 @@ impl<T> OnceCell<T> {
 
     /// Fills the cell, waiting for an initialiser that runs.
     ///
+    /// # Panics
+    /// If the calling thread is initialising this cell.
+    ///
     /// # Errors
     /// The given value, if the cell is full.
     ///
-    /// # Panics
-    /// If the calling thread is initialising this cell.
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = raddle::OnceCell::new();
+    /// assert_eq!(cell.set("first"), Ok(()));
+    /// assert_eq!(cell.set("second"), Err("second"));
+    /// assert_eq!(cell.get(), Some(&"first"));
+    /// ```
     #[track_caller]
     pub fn set(&self, value: T) -> Result<(), T> {
         match self.try_insert(value) {
@@ -168,11 +182,19 @@ impl<T> OnceCell<T> {
 
     /// Fills the cell, waiting for an initialiser that runs, and gives the value in it.
     ///
+    /// # Panics
+    /// If the calling thread is initialising this cell.
+    ///
     /// # Errors
     /// The value in the cell and the given one, if the cell is full.
     ///
-    /// # Panics
-    /// If the calling thread is initialising this cell.
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = raddle::OnceCell::new();
+    /// assert_eq!(cell.try_insert("first"), Ok(&"first"));
+    /// assert_eq!(cell.try_insert("second"), Err((&"first", "second")));
+    /// ```
     #[track_caller]
     pub fn try_insert(&self, value: T) -> Result<&T, (&T, T)> {
         let mut value = Some(value);
@@ -207,11 +229,28 @@ impl<T> OnceCell<T> {
     /// The value, made by `init` if the cell is empty. The limit bounds waiting for another thread's initialiser; it
     /// never interrupts the caller's own.
     ///
+    /// # Panics
+    /// If `init` does, which leaves the cell empty.
+    ///
     /// # Errors
     /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant).
     ///
-    /// # Panics
-    /// If `init` does, which leaves the cell empty.
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, InitError, OnceCell, Stopped};
+    ///
+    /// let (pool, request) = (OnceCell::new(), CancelToken::new());
+    /// pool.get_or_init(|| {
+    ///     request.cancel(); // the client has hung up, while this thread opens the pool
+    ///     std::thread::scope(|threads| {
+    ///         let waits = threads.spawn(|| pool.get_or_init_within(|| 1, &request));
+    ///         assert_eq!(waits.join().unwrap(), Err(InitError::Stopped(Stopped::Cancelled)));
+    ///     });
+    ///     5
+    /// });
+    /// assert_eq!(pool.get(), Some(&5));
+    /// ```
     pub fn get_or_init_within<'l, F: FnOnce() -> T>(
         &self,
         init: F,
@@ -222,11 +261,11 @@ impl<T> OnceCell<T> {
 
     /// The value, made by `init` if the cell is empty. If `init` fails the cell stays empty, and the next caller tries.
     ///
-    /// # Errors
-    /// What `init` returned.
-    ///
     /// # Panics
     /// If `init` does, which leaves the cell empty; if `init` asks for this cell's value.
+    ///
+    /// # Errors
+    /// What `init` returned.
     ///
     /// # Examples
     ///
@@ -252,11 +291,11 @@ impl<T> OnceCell<T> {
     /// The value, made by `init` if the cell is empty. The limit bounds waiting for another thread's initialiser; it
     /// never interrupts the caller's own. If `init` fails the cell stays empty, and the next caller tries.
     ///
-    /// # Errors
-    /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant), [`Init`](InitError::Init).
-    ///
     /// # Panics
     /// If `init` does, which leaves the cell empty.
+    ///
+    /// # Errors
+    /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant), [`Init`](InitError::Init).
     ///
     /// # Examples
     ///
@@ -311,6 +350,14 @@ impl<T> OnceCell<T> {
     }
 
     /// Empties the cell and gives the value that was in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut cell = raddle::OnceCell::with_value("first");
+    /// assert_eq!(cell.take(), Some("first"));
+    /// assert_eq!(cell.set("second"), Ok(()));
+    /// ```
     pub fn take(&mut self) -> Option<T> {
         // SAFETY: the value was there (`raw`'s invariant 2), and the state says that it is not any more.
         self.raw.reset().then(|| unsafe { self.value.get_mut().assume_init_read() })

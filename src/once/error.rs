@@ -8,14 +8,37 @@ use crate::Stopped;
 
 /// Why a `_within` form of [`OnceCell`](crate::OnceCell) has no value to give. The cell is as it would be without the
 /// call.
+///
+/// `E` is the initialiser's error. Of [`get_or_init_within`](crate::OnceCell::get_or_init_within), whose initialiser
+/// cannot fail, it is [`Infallible`], and there is no `Init`.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{InitError, OnceCell};
+/// use std::time::Duration;
+///
+/// fn answer(pool: &OnceCell<u8>) -> String {
+///     match pool.get_or_try_init_within(|| "five".parse::<u8>(), Duration::from_secs(2)) {
+///         Ok(connections) => format!("{connections} connections"),
+///         Err(InitError::Init(error)) => format!("not opened: {error}"), // this call's; the next one tries again
+///         Err(InitError::Stopped(_)) => "another call is still opening it, ask again".into(),
+///         Err(bug) => panic!("{bug}"),
+///     }
+/// }
+///
+/// assert_eq!(answer(&OnceCell::new()), "not opened: invalid digit found in string");
+/// assert_eq!(answer(&OnceCell::with_value(5)), "5 connections");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InitError<E = Infallible> {
     /// The limit came first, while another thread was initialising.
     Stopped(Stopped),
-    /// The calling thread is initialising this very cell: waiting for itself would never end.
+    /// The calling thread is initialising this very cell: waiting for itself would never end. Pass to the initialiser
+    /// what it needs.
     Reentrant,
-    /// The caller's own initialiser failed.
+    /// The caller's own initialiser failed. The cell is empty, and the next call tries again.
     Init(E),
 }
 
@@ -24,7 +47,7 @@ impl<E: fmt::Display> fmt::Display for InitError<E> {
         match self {
             InitError::Stopped(stopped) => write!(f, "cell not initialised: {stopped}"),
             InitError::Reentrant => f.write_str(REENTRANT),
-            InitError::Init(error) => write!(f, "the cell's initialiser failed: {error}"),
+            InitError::Init(error) => write!(f, "the cell's initialiser failed, the next call tries again: {error}"),
         }
     }
 }

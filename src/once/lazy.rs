@@ -13,6 +13,13 @@ use crate::sync::{UnsafeCell, const_fn};
 /// later access panics too, as there is nothing left to make the value with. Like all waits without a limit, access waits
 /// for the initialiser as long as it takes; [`OnceCell::get_or_init_within`] has a limit.
 ///
+#[doc = include_str!("../../docs/lazy-states.svg")]
+///
+/// # `Lazy`, `OnceCell` or std's
+/// [`std::sync::LazyLock`] does the same for a plain static and needs no dependency. `Lazy` has besides it
+/// `once_cell`'s functions, and an initialiser that asks for its own value panics instead of hanging. An [`OnceCell`]
+/// if a failure must not be final, or no request may wait longer than it may.
+///
 /// # Memory ordering
 /// Everything that the initialiser did happens-before the return of every call that gives out the value.
 ///
@@ -52,11 +59,21 @@ impl<T, F> Lazy<T, F> {
 
     /// The value, if it was made.
     ///
+    /// # Panics
+    /// If the initialiser has panicked.
+    ///
     /// # Errors
     /// The initialiser, if it was not.
     ///
-    /// # Panics
-    /// If the initialiser has panicked.
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::Lazy;
+    ///
+    /// let wards: Lazy<u32> = Lazy::new(|| 12);
+    /// let make = Lazy::into_value(wards).unwrap_err();
+    /// assert_eq!(make(), 12);
+    /// ```
     #[track_caller]
     pub fn into_value(this: Self) -> Result<T, F> {
         let Self { cell, init } = this;
@@ -72,6 +89,17 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
     ///
     /// # Panics
     /// If the initialiser does or has done; if it asks for this value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::Lazy;
+    ///
+    /// let wards = Lazy::new(|| 12);
+    /// assert_eq!(Lazy::get(&wards), None);
+    /// assert_eq!(Lazy::force(&wards), &12);
+    /// assert_eq!(Lazy::get(&wards), Some(&12));
+    /// ```
     #[inline]
     #[track_caller]
     pub fn force(this: &Self) -> &T {
@@ -99,7 +127,7 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
 
     // These two ask nothing of F. Standing here they let the type of F follow from that of T, as `once_cell`'s do.
 
-    /// The value, if it was made.
+    /// The value, if it was made. Never waits, and never panics.
     pub fn get(this: &Self) -> Option<&T> {
         this.cell.get()
     }
@@ -113,6 +141,10 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
 impl<T, F: FnOnce() -> T> Deref for Lazy<T, F> {
     type Target = T;
 
+    /// The same as [`Lazy::force`].
+    ///
+    /// # Panics
+    /// As that.
     #[inline]
     #[track_caller]
     fn deref(&self) -> &T {
@@ -121,6 +153,10 @@ impl<T, F: FnOnce() -> T> Deref for Lazy<T, F> {
 }
 
 impl<T, F: FnOnce() -> T> DerefMut for Lazy<T, F> {
+    /// The same as [`Lazy::force_mut`].
+    ///
+    /// # Panics
+    /// As that.
     #[inline]
     #[track_caller]
     fn deref_mut(&mut self) -> &mut T {

@@ -20,6 +20,12 @@ use crate::sync::Instant;
 /// * If the token was cancelled, the call says [`Cancelled`](crate::Stopped::Cancelled), also if its time was over too.
 /// * A limit that has passed already still lets the call try once: what can be had without waiting is had.
 /// * A call that could both succeed and stop succeeds.
+/// * A limit bounds waiting, not work: an initialiser that runs is not interrupted.
+///
+/// # `Duration`, `Instant` or token
+/// * A `Duration` for one call. Ten calls with a second each may take ten.
+/// * An `Instant` if several calls share one end and only time ends them.
+/// * A [`CancelToken`](crate::CancelToken) if another thread may end the wait, or a tree of work shares a budget.
 ///
 /// # Examples
 ///

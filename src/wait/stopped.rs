@@ -5,20 +5,49 @@ use std::fmt;
 use std::io;
 
 /// Why a call gave up waiting. What it waited for is as if it had never been called.
+///
+/// It is the `Stopped` variant of the errors of all `_within` calls, and converts into each of them but
+/// [`SendWithinError`], which has the value too; and into [`io::Error`]. So `token.check()?` and `token.sleep(..)?` fit
+/// in beside them.
+///
+/// # Examples
+///
+/// ```
+/// use raddle::{CancelToken, LockError, OrderedMutex, Stopped};
+///
+/// fn count(patients: &OrderedMutex<Vec<&str>>, request: &CancelToken) -> Result<usize, LockError> {
+///     let patients = patients.lock_within(request)?;
+///     request.check()?; // a Stopped, which becomes a LockError
+///     Ok(patients.len())
+/// }
+///
+/// let (patients, request) = (OrderedMutex::new(1, vec!["Li", "Zhao"]), CancelToken::new());
+/// assert_eq!(count(&patients, &request), Ok(2));
+/// request.cancel();
+/// assert_eq!(count(&patients, &request), Err(LockError::Stopped(Stopped::Cancelled)));
+/// ```
+///
+#[cfg_attr(feature = "crossbeam-channel", doc = "[`SendWithinError`]: crate::SendWithinError")]
+#[cfg_attr(
+    not(feature = "crossbeam-channel"),
+    doc = "[`SendWithinError`]: https://docs.rs/raddle/latest/raddle/enum.SendWithinError.html"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
     /// The time of the call's [`Limit`](crate::Limit) has passed, be it a duration, an instant or a token's deadline.
+    /// Try again later or allow more time, if the work can wait; else answer that it is too busy.
     TimedOut,
-    /// A [`CancelToken`](crate::CancelToken) of the call's limit was cancelled.
+    /// A [`CancelToken`](crate::CancelToken) of the call's limit was cancelled. Stop the work;
+    /// [`cause`](crate::CancelToken::cause) may say why. Under this token no call waits any more.
     Cancelled,
 }
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Stopped::TimedOut => "the limit passed before the wait was over",
-            Stopped::Cancelled => "the wait was cancelled",
+            Stopped::TimedOut => "the limit passed before the wait was over; try again later or allow more time",
+            Stopped::Cancelled => "the wait was cancelled; stop this work, its token may have the cause",
         })
     }
 }

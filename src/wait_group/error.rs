@@ -5,24 +5,24 @@ use std::fmt;
 
 use crate::Stopped;
 
-/// A worker of the group was lost to a panic. Said by every wait until
-/// [`WaitGroup::clear_panicked`](crate::WaitGroup::clear_panicked) is called.
+/// A worker of the group was lost to a panic, so its work may be half done. Said by every wait until
+/// [`WaitGroup::clear_panicked`](crate::WaitGroup::clear_panicked) is called, which has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerPanicked;
 
 impl fmt::Display for WorkerPanicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a worker of the group panicked; its work is not done")
+        f.write_str("a worker of the group panicked, its work is not done; make up for it, then call clear_panicked")
     }
 }
 
 impl Error for WorkerPanicked {}
 
-/// Why [`WaitGroup::wait_within`](crate::WaitGroup::wait_within) did not end well.
+/// Why [`WaitGroup::wait_within`](crate::WaitGroup::wait_within), which has an example, did not end well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The limit came first: there are workers left.
+    /// The limit came first: there are workers left, and who waits again may yet see their end.
     Stopped(Stopped),
     /// The wait is over, and a worker was lost to a panic.
     Panicked(WorkerPanicked),

@@ -18,15 +18,22 @@ use crate::{Limit, Stopped};
 ///
 /// Make the worker before the thread that it goes to, else the group may be found empty too early.
 ///
+#[doc = include_str!("../../docs/wait-group.svg")]
+///
 /// # Memory ordering
-/// Everything that happened before a worker was dropped happens-before the return of every `wait` that its end let go.
+/// Everything that happened before a worker was dropped happens-before the return of every `wait` that its end let go,
+/// or that found it gone. A wait that its limit ended, and [`count`](WaitGroup::count), order nothing.
 ///
 /// # Deadlock
 /// A thread that waits for a group while it has one of its workers waits for itself. Nothing finds that; a limit ends it.
 ///
-/// # Which one
-/// [`std::thread::scope`] if the threads end with the work. A `WaitGroup` if they live on, if the wait needs a limit, or
-/// if a panic must be reported and not passed on. [`std::sync::Barrier`] if all wait for all.
+/// # `WaitGroup`, a scope, a barrier or crossbeam's
+/// * [`std::thread::scope`] if the threads end with the work. A `WaitGroup` if they live on, if the wait needs a limit,
+///   or if a panic must be reported and not passed on.
+/// * [`std::sync::Barrier`] if a fixed number of threads all wait for each other.
+/// * `crossbeam::sync::WaitGroup` is waited for once, by giving up one's own handle of it; it has neither limits nor a
+///   word on panics, and shares a block of heap among its handles.
+/// * A [`Counter`](crate::Counter) if nobody waits.
 ///
 /// # Examples
 ///
@@ -71,7 +78,7 @@ impl WaitGroup {
         Worker::new(self)
     }
 
-    /// A new worker, which shares the group.
+    /// A new worker, which shares the group. For threads that outlive the caller; the type's example has some.
     ///
     /// # Panics
     /// If there are 2^31 workers, most of them leaked. The group is as it was.
@@ -93,6 +100,25 @@ impl WaitGroup {
     /// # Errors
     /// If a worker was dropped by a panic that began after the worker was made, in this use of the group or in one
     /// before, and [`clear_panicked`](WaitGroup::clear_panicked) was not called since. All workers are done all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::WaitGroup;
+    ///
+    /// let (group, total) = (WaitGroup::new(), raddle::Counter::new(0));
+    /// std::thread::scope(|threads| {
+    ///     for part in 1..=3 {
+    ///         let (worker, total) = (group.worker(), &total);
+    ///         threads.spawn(move || {
+    ///             total.add(part);
+    ///             drop(worker); // the thread may go on
+    ///         });
+    ///     }
+    ///     assert_eq!(group.wait(), Ok(()));
+    ///     assert_eq!(total.get(), 6);
+    /// });
+    /// ```
     #[inline]
     pub fn wait(&self) -> Result<(), WorkerPanicked> {
         let state = self.look();
@@ -143,7 +169,27 @@ impl WaitGroup {
         block(&mut Wait { group: self, generation: state.generation() }, &mut Timer::new(limit))
     }
 
-    /// Forgets that a worker panicked.
+    /// Forgets that a worker panicked. What that worker did is ordered by the waits, not by this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{WaitGroup, WorkerPanicked};
+    ///
+    /// let group = WaitGroup::new();
+    /// std::thread::scope(|threads| {
+    ///     let worker = group.worker();
+    ///     let lost = threads.spawn(move || {
+    ///         let _worker = worker;
+    ///         panic!("the disk is full");
+    ///     });
+    ///     assert!(lost.join().is_err());
+    /// });
+    /// assert_eq!(group.wait(), Err(WorkerPanicked));
+    /// assert_eq!(group.wait(), Err(WorkerPanicked)); // until somebody has seen to it
+    /// group.clear_panicked();
+    /// assert_eq!(group.wait(), Ok(()));
+    /// ```
     pub fn clear_panicked(&self) {
         // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
         self.state.fetch_and(!State::PANICKED, Relaxed);

@@ -54,7 +54,21 @@ impl fmt::Debug for Worker<'_> {
     }
 }
 
-/// A worker that shares its [`WaitGroup`], from [`WaitGroup::worker_owned`]. Dropping it says that its work is done.
+/// A worker that shares its [`WaitGroup`], from [`WaitGroup::worker_owned`]. Dropping it says that its work is done. A
+/// panic counts as for a [`Worker`].
+///
+/// It goes where a borrow cannot, and keeps the group:
+///
+/// ```
+/// use raddle::WaitGroup;
+/// use std::sync::Arc;
+///
+/// let group = Arc::new(WaitGroup::new());
+/// let worker = group.worker_owned();
+/// let thread = std::thread::spawn(move || drop(worker));
+/// assert_eq!(group.wait(), Ok(()));
+/// # thread.join().unwrap();
+/// ```
 #[must_use = "a worker is done when it is dropped"]
 pub struct OwnedWorker {
     group: Arc<WaitGroup>,

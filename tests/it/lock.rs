@@ -1,9 +1,7 @@
 //! Ordered locks: what each call gives, what is held after it, and that no error of the caller's makes a thread hang.
 
 use std::cell::RefCell;
-use std::error::Error;
 use std::fmt::Debug;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
@@ -13,6 +11,7 @@ use raddle::{
     try_lock_all,
 };
 
+use crate::once::{here, place_of_panic};
 use crate::stress::watched;
 use crate::thread;
 
@@ -686,36 +685,25 @@ fn debug_shows_and_never_waits() {
     });
 }
 
+/// What the texts say else: `errors.rs`.
 #[test]
-fn errors_name_both_locks_and_say_what_to_do() {
-    let held = LockId::in_class(12, 345);
-    let texts = [
-        (LockError::OutOfOrder { wanted: id(678), held }, vec!["678", "12:345", "lock_all"]),
-        (LockError::OutOfOrder { wanted: held, held }, vec!["12:345", "holds"]),
-        (LockError::Duplicate { id: held }, vec!["12:345", "twice"]),
-        (LockError::Poisoned { id: id(678) }, vec!["678", "poison", "clear_poison"]),
-        (LockError::WouldBlock { id: held }, vec!["12:345", "taken"]),
-        (LockError::from(Stopped::TimedOut), vec!["limit passed"]),
-        (LockError::from(Stopped::Cancelled), vec!["cancelled"]),
-    ];
-    for (error, parts) in texts {
-        let text = error.to_string();
-        for part in parts {
-            assert!(text.contains(part), "no {part:?} in {text:?}");
-        }
-        // The text has the cause, so a chain of sources does not say it again.
-        assert!(error.source().is_none());
-    }
-    // From a real call.
+fn errors_name_both_locks() {
     let (a, b) = (OrderedMutex::with_id(LockId::from(u128::MAX), ()), OrderedMutex::new(41, ()));
     let _guard = a.lock().unwrap();
     let text = b.lock().unwrap_err().to_string();
     assert!(text.contains("41") && text.contains(&a.id().to_string()), "{text}");
-    assert_eq!(io::Error::from(Stopped::TimedOut).kind(), io::ErrorKind::TimedOut);
-    // Not `Interrupted`, after which std's own loops try again.
-    let cancelled = io::Error::from(Stopped::Cancelled);
-    assert_eq!(cancelled.kind(), io::ErrorKind::Other);
-    assert!(cancelled.get_ref().is_some_and(|inner| inner.is::<Stopped>()));
+}
+
+/// A place that a set does not have is the fault of who asks for it.
+#[test]
+fn places_that_are_not_there_are_told_at_the_callers() {
+    let locks = [OrderedMutex::new(1, 10), OrderedMutex::new(2, 20)];
+    let (line, (at, text)) = (here(), place_of_panic(|| lock_all([&locks[0], &locks[1]]).unwrap()[2]));
+    assert_eq!(at, line);
+    assert!(text.contains("the len is 2 but the index is 2"), "{text}");
+    locks.iter().for_each(OrderedMutex::clear_poison);
+    let (line, (at, _)) = (here(), place_of_panic(|| lock_all(locks.each_ref()).unwrap()[2] = 30));
+    assert_eq!(at, line);
 }
 
 #[test]

@@ -12,11 +12,14 @@ mod cancel;
 #[cfg(feature = "crossbeam-channel")]
 mod channel;
 mod counter;
+mod errors;
 #[cfg(not(miri))]
 mod examples;
 mod hostile;
 mod lock;
 mod once;
+#[cfg(not(miri))]
+mod pictures;
 #[cfg(not(miri))]
 mod process;
 mod properties;

@@ -2,8 +2,6 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::error::Error;
-use std::fmt;
 use std::panic::{self, AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Once, mpsc};
@@ -493,41 +491,6 @@ fn a_lazy_that_asks_itself() {
             assert!(text.contains("previously been poisoned"), "{text}");
         }
     });
-}
-
-/// An error with another behind it.
-#[derive(Debug)]
-struct NotOpened(fmt::Error);
-
-impl fmt::Display for NotOpened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not opened")
-    }
-}
-
-impl Error for NotOpened {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
-#[test]
-fn init_errors_say_why() {
-    let stopped = InitError::<Infallible>::Stopped(Stopped::TimedOut);
-    assert!(stopped.to_string().contains("limit passed"), "{stopped}");
-    // The text has the cause, so a chain of sources does not say it again.
-    assert!(stopped.source().is_none());
-    assert_eq!(stopped, Stopped::TimedOut.into());
-    let reentrant = InitError::<Infallible>::Reentrant;
-    assert!(reentrant.to_string().contains("initialiser asked"), "{reentrant}");
-    assert!(reentrant.source().is_none());
-    let own = InitError::Init("x".parse::<u8>().unwrap_err());
-    assert!(own.to_string().contains("invalid digit"), "{own}");
-    assert!(own.source().is_none());
-    // What stands behind the initialiser's own error is not in the text.
-    let deep = InitError::Init(NotOpened(fmt::Error));
-    assert_eq!(deep.to_string(), "the cell's initialiser failed: not opened");
-    assert!(deep.source().is_some_and(|behind| behind.is::<fmt::Error>()));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Wait-groups: who counts, who waits, and what a panic leaves behind.
 
 use std::cell::RefCell;
-use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
@@ -379,19 +378,4 @@ fn a_worker_in_a_thread_local_is_done_when_the_thread_is() {
 fn debug_of_workers_says_what_they_are() {
     let group = Arc::new(WaitGroup::new());
     assert_eq!(format!("{:?} {:?}", group.worker(), group.worker_owned()), "Worker { .. } OwnedWorker { .. }");
-}
-
-#[test]
-fn errors_say_what_happened() {
-    let texts = [
-        (WaitError::from(panicked()), "a worker of the group panicked"),
-        (WaitError::from(Stopped::TimedOut), "still at work"),
-    ];
-    for (error, part) in texts {
-        assert!(error.to_string().contains(part), "{error}");
-    }
-    // The text has the cause, so a chain of sources does not say it again.
-    assert!(WaitError::from(panicked()).source().is_none());
-    assert!(WaitError::from(Stopped::TimedOut).source().is_none());
-    assert_eq!(panicked().to_string(), WaitError::from(panicked()).to_string());
 }

@@ -1,0 +1,147 @@
+//! The errors, each variant of each: what it says, that it is an error like any other, and what turns into what.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::{fmt, io};
+
+use raddle::{InitError, LockError, LockId, Stopped, WaitError, WorkerPanicked};
+#[cfg(feature = "crossbeam-channel")]
+use raddle::{RecvWithinError, SendWithinError};
+
+const TIMED_OUT: &str = "the limit passed before the wait was over; try again later or allow more time";
+const CANCELLED: &str = "the wait was cancelled; stop this work, its token may have the cause";
+
+/// The error's text is this, and `?` takes it where any error may go.
+#[track_caller]
+fn says<E: Error + Send + Sync + 'static>(error: E, text: &str) {
+    assert_eq!(error.to_string(), text);
+    // The text has the cause, so a chain of sources does not say it again.
+    assert!(error.source().is_none());
+    fn fails<E: Error + Send + Sync + 'static>(error: E) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Err(error)?
+    }
+    let any = fails(error).unwrap_err();
+    assert!(any.is::<E>());
+}
+
+/// As [`says`], of an error with either reason to stop in it, before which stands this.
+#[track_caller]
+fn says_why<E: Error + Send + Sync + 'static>(stopped: impl Fn(Stopped) -> E, before: &str) {
+    says(stopped(Stopped::TimedOut), &format!("{before}{TIMED_OUT}"));
+    says(stopped(Stopped::Cancelled), &format!("{before}{CANCELLED}"));
+}
+
+#[test]
+fn what_stopped_a_call() {
+    says_why(|stopped| stopped, "");
+}
+
+#[test]
+fn of_locks() {
+    let (wanted, held) = (LockId::new(678), LockId::in_class(12, 345));
+    says(
+        LockError::Duplicate { id: held },
+        "lock 12:345 occurs twice in one lock_all; name each lock once and give each its own id",
+    );
+    says(
+        LockError::OutOfOrder { wanted, held },
+        "lock 678 wanted while lock 12:345 is held; let go first, or take both in one lock_all",
+    );
+    says(
+        LockError::OutOfOrder { wanted: held, held },
+        "lock 12:345 wanted while this thread holds it or a lock with the same id; pass the guard on instead of locking \
+         again, and give each lock its own id",
+    );
+    says(
+        LockError::Poisoned { id: wanted },
+        "lock 678 is poisoned: a thread panicked while holding it; mend it with clear_poison_with",
+    );
+    says(
+        LockError::WouldBlock { id: held },
+        "lock 12:345 is taken; try again later, or let go of what is held and wait for all in one lock_all",
+    );
+    says_why(LockError::Stopped, "lock not taken: ");
+}
+
+/// An error with another behind it.
+#[derive(Debug)]
+struct NotOpened(fmt::Error);
+
+impl fmt::Display for NotOpened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not opened")
+    }
+}
+
+impl Error for NotOpened {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn of_cells() {
+    says(
+        InitError::<Infallible>::Reentrant,
+        "a cell's initialiser asked for the value that it is making; pass what it needs as an argument",
+    );
+    says_why(InitError::<Infallible>::Stopped, "cell not initialised: ");
+    says(
+        InitError::Init("x".parse::<u8>().unwrap_err()),
+        "the cell's initialiser failed, the next call tries again: invalid digit found in string",
+    );
+    // What stands behind the initialiser's own error is not in the text.
+    let deep = InitError::Init(NotOpened(fmt::Error));
+    assert_eq!(deep.to_string(), "the cell's initialiser failed, the next call tries again: not opened");
+    assert!(deep.source().is_some_and(|behind| behind.is::<fmt::Error>()));
+}
+
+#[test]
+fn of_groups() {
+    let panicked = "a worker of the group panicked, its work is not done; make up for it, then call clear_panicked";
+    says(WorkerPanicked, panicked);
+    says(WaitError::Panicked(WorkerPanicked), panicked);
+    says_why(WaitError::Stopped, "workers are still at work: ");
+}
+
+#[cfg(feature = "crossbeam-channel")]
+#[test]
+fn of_channels() {
+    /// A value need not have `Debug`.
+    struct Value;
+    let stopped = |why| SendWithinError::Stopped { value: Value, why };
+    let gone = SendWithinError::Disconnected(Value);
+    assert_eq!(
+        format!("{:?} {gone:?}", stopped(Stopped::Cancelled)),
+        "Stopped { why: Cancelled, .. } Disconnected(..)"
+    );
+    says(gone, "not sent: there is no receiver any more; stop sending");
+    says_why(stopped, "not sent: ");
+    says(
+        RecvWithinError::Disconnected,
+        "nothing received: the channel is empty and has no sender any more; stop receiving",
+    );
+    says_why(RecvWithinError::Stopped, "nothing received: ");
+}
+
+/// What `?` makes of an error.
+fn through<A, B: From<A>>(error: A) -> Result<(), B> {
+    Err(error)?
+}
+
+#[test]
+fn what_stopped_a_call_becomes_what_the_caller_returns() {
+    for stopped in [Stopped::TimedOut, Stopped::Cancelled] {
+        assert_eq!(through(stopped), Err(LockError::Stopped(stopped)));
+        assert_eq!(through(stopped), Err(InitError::<u8>::Stopped(stopped)));
+        assert_eq!(through(stopped), Err(WaitError::Stopped(stopped)));
+        #[cfg(feature = "crossbeam-channel")]
+        assert_eq!(through(stopped), Err(RecvWithinError::Stopped(stopped)));
+        let io = through::<_, io::Error>(stopped).unwrap_err();
+        // Not `Interrupted`, after which std's own loops try again.
+        let timed_out = stopped == Stopped::TimedOut;
+        assert_eq!(io.kind(), if timed_out { io::ErrorKind::TimedOut } else { io::ErrorKind::Other });
+        assert_eq!(io.get_ref().and_then(|inner| inner.downcast_ref()), Some(&stopped));
+    }
+    assert_eq!(through(WorkerPanicked), Err(WaitError::Panicked(WorkerPanicked)));
+}
