@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use crossbeam_channel::{
     Receiver, RecvError, Select, SelectedOperation, SendError, Sender, TryRecvError, TrySendError,
@@ -172,6 +173,17 @@ impl Error for RecvWithinError {}
 impl From<Stopped> for RecvWithinError {
     fn from(stopped: Stopped) -> Self {
         RecvWithinError::Stopped(stopped)
+    }
+}
+
+impl From<RecvWithinError> for io::Error {
+    /// Of the kind of [`Stopped`], or [`BrokenPipe`](io::ErrorKind::BrokenPipe) if there is no sender any more.
+    fn from(error: RecvWithinError) -> Self {
+        let kind = match error {
+            RecvWithinError::Stopped(stopped) => stopped.kind(),
+            RecvWithinError::Disconnected => io::ErrorKind::BrokenPipe,
+        };
+        io::Error::new(kind, error)
     }
 }
 

@@ -112,11 +112,11 @@
 //! </div></div>
 //!
 //! (\*) By itself from a token's `check`, `wait` and `sleep` and from `OnceCell::wait_within`; elsewhere in the variant
-//! `Stopped` of the call's error. It converts into each of these errors but `SendWithinError`, and into
-//! [`std::io::Error`].
+//! `Stopped` of the call's error. It converts into each of these errors but `SendWithinError`.
 //!
 //! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do; so `?` takes each into
-//! a `Box<dyn Error>`. `Duplicate`, `OutOfOrder` and `Reentrant` are mistakes in the program and never depend on
+//! a `Box<dyn Error>`, and, but for those that carry a value or an initialiser's error, into an [`std::io::Error`]
+//! of the fitting kind. `Duplicate`, `OutOfOrder` and `Reentrant` are mistakes in the program and never depend on
 //! timing.
 //!
 //! A panic is left to where a value cannot say it, and is told at the caller's place: an initialiser that asks itself

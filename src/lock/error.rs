@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use super::LockId;
 use crate::Stopped;
@@ -111,5 +112,20 @@ impl Error for LockError {}
 impl From<Stopped> for LockError {
     fn from(stopped: Stopped) -> Self {
         LockError::Stopped(stopped)
+    }
+}
+
+impl From<LockError> for io::Error {
+    /// [`Deadlock`](io::ErrorKind::Deadlock) for `Duplicate` and `OutOfOrder`, which could become one,
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) for that, the kind of [`Stopped`] for that, else
+    /// [`Other`](io::ErrorKind::Other).
+    fn from(error: LockError) -> Self {
+        let kind = match error {
+            LockError::Duplicate { .. } | LockError::OutOfOrder { .. } => io::ErrorKind::Deadlock,
+            LockError::WouldBlock { .. } => io::ErrorKind::WouldBlock,
+            LockError::Stopped(stopped) => stopped.kind(),
+            LockError::Poisoned { .. } => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
     }
 }

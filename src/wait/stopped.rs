@@ -7,7 +7,7 @@ use std::io;
 /// Why a call gave up waiting. What it waited for is as if it had never been called.
 ///
 /// It is the `Stopped` variant of the errors of all `_within` calls, and converts into each of them but
-/// [`SendWithinError`], which has the value too; and into [`io::Error`]. So `token.check()?` and `token.sleep(..)?` fit
+/// [`SendWithinError`], which has the value too; and, as they do, into [`io::Error`]. So `token.check()?` and `token.sleep(..)?` fit
 /// in beside them.
 ///
 /// # Examples
@@ -58,10 +58,16 @@ impl From<Stopped> for io::Error {
     /// [`TimedOut`](io::ErrorKind::TimedOut), or for a cancelled call [`Other`](io::ErrorKind::Other): std's own loops try
     /// again after `Interrupted`, which would swallow it.
     fn from(stopped: Stopped) -> Self {
-        let kind = match stopped {
+        io::Error::new(stopped.kind(), stopped)
+    }
+}
+
+impl Stopped {
+    /// What it is among the errors of `std::io`.
+    pub(crate) fn kind(self) -> io::ErrorKind {
+        match self {
             Stopped::TimedOut => io::ErrorKind::TimedOut,
             Stopped::Cancelled => io::ErrorKind::Other,
-        };
-        io::Error::new(kind, stopped)
+        }
     }
 }

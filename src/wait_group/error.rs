@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use crate::Stopped;
 
@@ -49,5 +50,23 @@ impl From<Stopped> for WaitError {
 impl From<WorkerPanicked> for WaitError {
     fn from(panicked: WorkerPanicked) -> Self {
         WaitError::Panicked(panicked)
+    }
+}
+
+impl From<WaitError> for io::Error {
+    /// Of the kind of [`Stopped`], or [`Other`](io::ErrorKind::Other) for a panic.
+    fn from(error: WaitError) -> Self {
+        let kind = match error {
+            WaitError::Stopped(stopped) => stopped.kind(),
+            WaitError::Panicked(_) => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl From<WorkerPanicked> for io::Error {
+    /// Of the kind [`Other`](io::ErrorKind::Other).
+    fn from(panicked: WorkerPanicked) -> Self {
+        io::Error::other(panicked)
     }
 }

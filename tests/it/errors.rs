@@ -137,11 +137,37 @@ fn what_stopped_a_call_becomes_what_the_caller_returns() {
         assert_eq!(through(stopped), Err(WaitError::Stopped(stopped)));
         #[cfg(feature = "crossbeam-channel")]
         assert_eq!(through(stopped), Err(RecvWithinError::Stopped(stopped)));
-        let io = through::<_, io::Error>(stopped).unwrap_err();
         // Not `Interrupted`, after which std's own loops try again.
-        let timed_out = stopped == Stopped::TimedOut;
-        assert_eq!(io.kind(), if timed_out { io::ErrorKind::TimedOut } else { io::ErrorKind::Other });
-        assert_eq!(io.get_ref().and_then(|inner| inner.downcast_ref()), Some(&stopped));
+        let kind = if stopped == Stopped::TimedOut { io::ErrorKind::TimedOut } else { io::ErrorKind::Other };
+        is_io(stopped, kind);
+        is_io(LockError::Stopped(stopped), kind);
+        is_io(WaitError::Stopped(stopped), kind);
+        #[cfg(feature = "crossbeam-channel")]
+        is_io(RecvWithinError::Stopped(stopped), kind);
     }
     assert_eq!(through(WorkerPanicked), Err(WaitError::Panicked(WorkerPanicked)));
+}
+
+/// As an error of `std::io` it is of that kind, and itself inside.
+#[track_caller]
+fn is_io<E: Error + PartialEq + Copy + 'static>(error: E, kind: io::ErrorKind)
+where
+    io::Error: From<E>,
+{
+    let io = through::<_, io::Error>(error).unwrap_err();
+    assert_eq!(io.kind(), kind);
+    assert_eq!(io.get_ref().and_then(|inner| inner.downcast_ref()), Some(&error));
+}
+
+#[test]
+fn in_functions_that_return_errors_of_io() {
+    let id = LockId::new(1);
+    is_io(LockError::Duplicate { id }, io::ErrorKind::Deadlock);
+    is_io(LockError::OutOfOrder { wanted: id, held: id }, io::ErrorKind::Deadlock);
+    is_io(LockError::WouldBlock { id }, io::ErrorKind::WouldBlock);
+    is_io(LockError::Poisoned { id }, io::ErrorKind::Other);
+    is_io(WaitError::Panicked(WorkerPanicked), io::ErrorKind::Other);
+    is_io(WorkerPanicked, io::ErrorKind::Other);
+    #[cfg(feature = "crossbeam-channel")]
+    is_io(RecvWithinError::Disconnected, io::ErrorKind::BrokenPipe);
 }
