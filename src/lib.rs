@@ -79,6 +79,8 @@ mod lock;
 #[cfg(all(loom, any(test, feature = "loom")))]
 pub mod model;
 mod once;
+#[cfg(any(doc, doctest))]
+pub mod recipes;
 mod sync;
 mod wait;
 mod wait_group;
