@@ -44,6 +44,10 @@
 //! # Ok::<(), LockError>(())
 //! ```
 //!
+//! # Recipes
+//! [`recipes`] has what to write for a given problem, with an example for each. [`moving`] sets the calls of `std`,
+//! `parking_lot`, `once_cell`, `crossbeam`, `happylock` and of Go beside the ones here. (Both are pages of text.)
+//!
 //! # Why no order of locking can deadlock
 //! Every lock has a [`LockId`], and a thread may only *wait* for a lock whose id is above all that it holds: `lock_all` sorts
 //! its set, and a nested call that would have to wait below is refused at once, whether or not the lock is free. So
@@ -78,6 +82,9 @@ mod counter;
 mod lock;
 #[cfg(all(loom, any(test, feature = "loom")))]
 pub mod model;
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/moving.md")]
+pub mod moving {}
 mod once;
 #[cfg(any(doc, doctest))]
 pub mod recipes;
