@@ -82,12 +82,7 @@ mod counter;
 mod lock;
 #[cfg(all(loom, any(test, feature = "loom")))]
 pub mod model;
-#[cfg(any(doc, doctest))]
-#[doc = include_str!("../docs/moving.md")]
-pub mod moving {}
 mod once;
-#[cfg(any(doc, doctest))]
-pub mod recipes;
 mod sync;
 mod wait;
 mod wait_group;
@@ -103,6 +98,13 @@ pub use lock::{
 pub use once::{InitError, Lazy, OnceCell};
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
+
+// Pages of text for rustdoc, whose examples are tested too.
+#[cfg(any(doc, doctest))]
+pub mod recipes;
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/moving.md")]
+pub mod moving {}
 
 /// The examples of the README are tested along with the others.
 #[cfg(doctest)]
