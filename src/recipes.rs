@@ -1,7 +1,7 @@
 #![doc = "[locks]: locks\n[waiting]: waiting\n[values]: values\n[channels]: channels\n[testing]: testing\n"]
 #![doc = include_str!("../docs/recipes.md")]
 
-// For links.
+// What the links name.
 #[allow(unused_imports)]
 use crate::*;
 
