@@ -45,6 +45,10 @@
 //! # Ok::<(), LockError>(())
 //! ```
 //!
+//! # Recipes
+//! [`recipes`] has what to write for a given problem, with an example for each. [`moving`] sets the calls of `std`,
+//! `parking_lot`, `once_cell`, `crossbeam`, `happylock` and of Go beside the ones here. (Both are pages of text.)
+//!
 //! # Why no order of locking can deadlock
 //!
 #![doc = include_str!("../docs/lock-order.svg")]
@@ -173,6 +177,13 @@ pub use lock::{
 pub use once::{InitError, Lazy, OnceCell};
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
+
+// Pages of text for rustdoc, whose examples are tested too.
+#[cfg(any(doc, doctest))]
+pub mod recipes;
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/moving.md")]
+pub mod moving {}
 
 /// The examples of the README are tested along with the others.
 #[cfg(doctest)]
