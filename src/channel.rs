@@ -68,7 +68,9 @@ pub trait SendWithin<T>: sealed::Sealed {
 /// # Ok::<(), crossbeam_channel::SendError<u8>>(())
 /// ```
 pub trait RecvWithin<T>: sealed::Sealed {
-    /// Receives a value, waiting no longer than the limit.
+    /// Receives a value, waiting no longer than the limit. What is queued already is had under a cancelled token too, so
+    /// that a worker drains its queue; one that is to stop at once asks [`CancelToken::check`](crate::CancelToken::check)
+    /// first.
     ///
     /// # Errors
     /// [`Stopped`](RecvWithinError::Stopped) if the limit came first, [`Disconnected`](RecvWithinError::Disconnected) if

@@ -193,7 +193,7 @@ impl CancelToken {
     ///
     /// # Errors
     /// [`Cancelled`](Stopped::Cancelled) if the token was cancelled, otherwise [`TimedOut`](Stopped::TimedOut) if its
-    /// deadline has passed.
+    /// deadline has passed. So the answer can change once: a cancel that comes after the deadline wins.
     ///
     /// # Examples
     ///

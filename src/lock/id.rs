@@ -7,7 +7,7 @@ use std::fmt;
 ///
 /// An id is two numbers of 64 bits, compared in turn: a class and a number within it. Plain programs number their locks
 /// with [`new`](LockId::new); where resources are of several kinds, a class for each kind orders the kinds among
-/// themselves, whatever the numbers. A UUID fits whole, by `LockId::from(uuid.as_u128())`.
+/// themselves, whatever the numbers. A UUID fits whole, by `LockId::from(uuid.as_u128())`, and leaves no room for a class.
 ///
 /// With the feature `serde` it is written as a struct of both, `class` and `number`.
 ///
