@@ -2,8 +2,8 @@
 //! written. The log is a table of SQLite's, in a file.
 //!
 //! Sleeping "long enough" loses entries as soon as the nightly report holds the table for longer (`--naive`). A
-//! [`WaitGroup`] knows: every writer takes a worker along, which is done when it is dropped, also by a panic. The request
-//! learns of that, and its wait has a limit.
+//! [`WaitGroup`] knows: every writer takes a worker along, which is done when it is dropped, also by a panic. The
+//! request learns of that, and its wait has a limit.
 
 mod shared;
 
@@ -49,7 +49,9 @@ impl Log {
     fn create() -> Result<Self, Failure> {
         let log = Self { folder: tempfile::tempdir()? };
         connect(&log.path())?.execute_batch(
-            "CREATE TABLE audit (request INTEGER NOT NULL, doctor TEXT NOT NULL CHECK (doctor <> ''), action TEXT NOT NULL)",
+            "CREATE TABLE audit (
+                request INTEGER NOT NULL, doctor TEXT NOT NULL CHECK (doctor <> ''), action TEXT NOT NULL
+            )",
         )?;
         Ok(log)
     }

@@ -1,9 +1,9 @@
 //! One connection pool: a hundred requests arrive before the pool exists. Opening it takes a while, may fail, and must
 //! happen once.
 //!
-//! "Open it if it is not there" opens a hundred pools; announced before it is opened, a pool whose opening fails stays empty
-//! for ever (`--naive`). In a [`OnceCell`] one request opens it and the others wait, each within its own limit. A failure
-//! goes to the request that met it, and the next one tries again. The database is SQLite's, in a file.
+//! "Open it if it is not there" opens a hundred pools; announced before it is opened, a pool whose opening fails stays
+//! empty for ever (`--naive`). In a [`OnceCell`] one request opens it and the others wait, each within its own limit. A
+//! failure goes to the request that met it, and the next one tries again. The database is SQLite's, in a file.
 
 mod shared;
 

@@ -1,9 +1,10 @@
 //! Orphaned senders: a doctor makes a batch of follow-up plans. One task per patient sends a reminder into a channel
 //! without room, where another task shall fetch and push them. The confirm step fails, so that task is never started.
 //!
-//! With a plain `send` every sender waits for ever (`--naive`): the receiver is kept for a second try, so the channel does
-//! not close either. A [`send_within`](SendWithin::send_within) ends with its batch. Once the batch's token is cancelled
-//! all senders return at once, and each gives its reminder back. Should nobody cancel it, there is a limit besides.
+//! With a plain `send` every sender waits for ever (`--naive`): the receiver is kept for a second try, so the channel
+//! does not close either. A [`send_within`](SendWithin::send_within) ends with its batch. Once the batch's token is
+//! cancelled all senders return at once, and each gives its reminder back. Should nobody cancel it, there is a limit
+//! besides.
 
 mod shared;
 

@@ -1,9 +1,9 @@
-//! The 40-second model: an analysis takes 40 s, its request may take 30 s, and the client may hang up at any time. Here a
-//! second lasts a tenth of one.
+//! The 40-second model: an analysis takes 40 s, its request may take 30 s, and the client may hang up at any time. Here
+//! a second lasts a tenth of one.
 //!
 //! Without a limit the analysis goes on for a client who has gone, and keeps the graphics card from the next one
-//! (`--naive`). A tree of [`CancelToken`]s, one for the request, below it one for the analysis, below that one for each stage,
-//! stops all of it, whatever a stage is waiting for.
+//! (`--naive`). A tree of [`CancelToken`]s, one for the request, below it one for the analysis, below that one for each
+//! stage, stops all of it, whatever a stage is waiting for.
 
 mod shared;
 
