@@ -103,7 +103,7 @@ fn cured() -> Outcome<Failure> {
     println!("request 1 waits {LONG_ENOUGH:?}: {}", told(waited));
     println!("  {left} entries are on their way, {missing} are missing");
     if (waited, left, missing) != (Err(WaitError::Stopped(Stopped::TimedOut)), ACTIONS.len(), ACTIONS.len()) {
-        return Err("entries were written while the report held the table".into());
+        return Err(format!("{waited:?}, {left} entries on their way, {missing} missing").into());
     }
     report.commit()?;
     let waited = request.wait_within(SEAT_BELT);
