@@ -170,7 +170,7 @@ fn naive() -> Outcome<Failure> {
     println!("opened if it is not there: {opened} pools were opened");
 
     if opened < 2 || empty == 0 {
-        return Err("there was one pool, and nobody found it empty".into());
+        return Err("there was but one pool, or nobody found it empty".into());
     }
     Ok(format!("{opened} pools instead of one, or an empty one for {empty} requests"))
 }
