@@ -1,33 +1,34 @@
 //! What the scenarios have in common: the command line, the end, and the threads that are left behind.
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// What came of a run: what was checked, or what is wrong.
-pub(crate) type Outcome = Result<String, String>;
+pub(crate) type Outcome<E = String> = Result<String, E>;
 
 /// Runs the cure, or with `--naive` what it cures.
 ///
 /// Exit codes: 0 the cure held, 1 a check failed, 2 wrong usage, 3 `--naive` has shown the failure.
-pub(crate) fn run(cured: fn() -> Outcome, naive: fn() -> Outcome) -> ExitCode {
+pub(crate) fn run<E: Display>(cured: fn() -> Outcome<E>, naive: fn() -> Outcome<E>) -> ExitCode {
     let args: Vec<_> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => match cured().and_then(nobody_left) {
+        [] => match cured().map_err(|why| why.to_string()).and_then(nobody_left) {
             Ok(checked) => {
                 println!("check passed: {checked}");
                 ExitCode::SUCCESS
             }
-            Err(why) => failed(&why),
+            Err(why) => failed(why),
         },
         ["--naive"] => match naive() {
             Ok(failure) => {
                 println!("failure shown: {failure}");
                 ExitCode::from(3)
             }
-            Err(why) => failed(&why),
+            Err(why) => failed(why),
         },
         _ => {
             eprintln!("usage: [--naive]\n\n  --naive  show what happens without the cure");
@@ -36,7 +37,7 @@ pub(crate) fn run(cured: fn() -> Outcome, naive: fn() -> Outcome) -> ExitCode {
     }
 }
 
-fn failed(why: &str) -> ExitCode {
+fn failed(why: impl Display) -> ExitCode {
     println!("check failed: {why}");
     ExitCode::FAILURE
 }

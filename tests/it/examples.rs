@@ -28,6 +28,61 @@ fn opposite_orders() {
     naive("opposite_orders", "deadlock: 2 movers");
 }
 
+#[test]
+#[cfg(feature = "crossbeam-channel")]
+fn orphaned_senders() {
+    let run = cured("orphaned_senders");
+    let all = "remind Chen, remind Deng, remind Gao, remind Huang, remind Li, remind Wang, remind Zhang, remind Zhao";
+    run.reports("confirmed: 8 reminders are delivered");
+    run.reports("not confirmed: a drug is out of stock");
+    run.reports(&format!("refused: 8 reminders came back (the wait was cancelled): {all}"));
+    run.reports(&format!("silent: 8 reminders came back (the limit passed before the wait was over): {all}"));
+    naive("orphaned_senders", "8 of 8 senders leaked");
+}
+
+#[test]
+fn slow_model() {
+    let run = cured("slow_model");
+    let stages = [
+        ("compute stopped ", ""),
+        ("sleep stopped ", ""),
+        ("archive's lock stopped ", "lock not taken: "),
+        ("weights' cell stopped ", "cell not initialised: "),
+        ("scans' group stopped ", "workers are still at work: "),
+    ];
+    let whys = ["the limit passed before the wait was over", "the wait was cancelled"];
+    for (stage, what) in stages {
+        let lines: Vec<_> = run.stdout.lines().filter(|line| line.trim_start().starts_with(stage)).collect();
+        let ends = whys.map(|why| format!(" later: {what}{why}"));
+        assert!(lines.len() == 2 && lines.iter().zip(&ends).all(|(line, end)| line.ends_with(end)), "{}", run.stdout);
+    }
+    run.reports("the client will go: the client hung up");
+    naive("slow_model", "still has the card");
+}
+
+#[test]
+fn connection_pool() {
+    let run = cured("connection_pool");
+    run.reports("the impatient request: cell not initialised: the limit passed before the wait was over");
+    run.reports("of 100 requests 99 were answered");
+    run.reports("the request that tried first: the cell's initialiser failed: unable to open database file: ");
+    run.reports("a later request has no time to wait, and is answered: patient 7");
+    run.reports("one attempt failed, and the pool was opened once");
+    naive("connection_pool", "100 pools instead of one, or an empty one for 99 requests");
+}
+
+#[test]
+fn audit_log() {
+    let run = cured("audit_log");
+    run.reports("request 1 waits 200ms: workers are still at work: the limit passed before the wait was over");
+    run.reports("6 entries are on their way, 6 are missing");
+    run.reports("request 1 waits again: all entries are written");
+    run.reports("CHECK constraint failed: doctor <> ''");
+    run.reports("request 2 waits: a worker of the group panicked");
+    run.reports("missing: excluded Zhao");
+    naive("audit_log", "6 of 6 entries were missing when the request said so");
+}
+
 /// All scenarios end alike, so one stands for all.
 #[test]
 fn wrong_usage_is_refused() {
