@@ -52,10 +52,10 @@ struct Pool {
 }
 
 impl Pool {
-    fn open(database: &Path) -> rusqlite::Result<Self> {
+    fn open(database: &Path, connections: usize) -> rusqlite::Result<Self> {
         // No SQLITE_OPEN_CREATE: a missing database is an error, not an empty one.
         let connect = |_| Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE);
-        let connections = (0..CONNECTIONS).map(connect).collect::<rusqlite::Result<Vec<_>>>()?;
+        let connections = (0..connections).map(connect).collect::<rusqlite::Result<Vec<_>>>()?;
         thread::sleep(OPENING);
         Ok(Self { connections: (0..).zip(connections).map(|(id, one)| OrderedMutex::new(id, one)).collect() })
     }
@@ -81,7 +81,7 @@ impl Service {
     fn pool(&self, limit: Duration) -> Result<&Pool, InitError<rusqlite::Error>> {
         let open = || {
             self.attempts.inc();
-            let opened = Pool::open(&self.database);
+            let opened = Pool::open(&self.database, CONNECTIONS);
             if opened.is_ok() {
                 let _ = self.nearly_open.set(());
                 let _ = self.gave_up.wait_within(PATIENCE);
@@ -146,7 +146,7 @@ fn naive() -> Outcome<Failure> {
             return Ok(pool.connections.len());
         }
         *announced.lock() = Some(Pool { connections: Vec::new() });
-        let opened = Pool::open(&database)?;
+        let opened = Pool::open(&database, CONNECTIONS)?;
         Ok::<_, rusqlite::Error>(announced.lock().insert(opened).connections.len())
     };
     println!("announced first: {}", connections().err().ok_or("a pool without a database")?);
@@ -160,7 +160,8 @@ fn naive() -> Outcome<Failure> {
         let missing = pool.lock().is_none();
         all_have_looked.wait(); // a slow opening has the same effect
         if missing {
-            let another = Pool::open(&database).expect("there is a database now");
+            // With one connection each, lest the system run out of files before it runs out of patience.
+            let another = Pool::open(&database, 1).expect("there is a database now");
             opened.inc();
             *pool.lock() = Some(another);
         }
