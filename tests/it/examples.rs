@@ -28,6 +28,19 @@ fn opposite_orders() {
     naive("opposite_orders", "deadlock: 2 movers");
 }
 
+#[test]
+fn hit_counter() {
+    let run = cured("hit_counter");
+    run.reports("4000 requests; Counter, ShardedCounter and mutex have counted [4000, 4000, 4000]");
+    run.reports("4 requests at once, no more than 3 of which are let in: 3 were");
+    for name in ["parking_lot::Mutex", "Counter", "ShardedCounter"] {
+        let row = run.stdout.lines().find_map(|line| line.strip_prefix("  ")?.strip_prefix(name));
+        let figure = row.and_then(|figure| figure.trim().parse::<f64>().ok());
+        assert!(figure.is_some_and(|figure| figure > 0.0), "{name} in {}", run.stdout);
+    }
+    naive("hit_counter", "1000 of 2000 hits are lost");
+}
+
 /// All scenarios end alike, so one stands for all.
 #[test]
 fn wrong_usage_is_refused() {
