@@ -41,6 +41,20 @@ fn imaging_pipeline() {
     naive("imaging_pipeline", "no worker is left, and the producer waits for room in a queue of 5");
 }
 
+#[cfg(feature = "crossbeam-channel")]
+#[test]
+fn two_back_ends() {
+    let run = cured("two_back_ends");
+    let well = run.stdout.lines().rfind(|line| line.starts_with("both are well: Ok"));
+    assert!(well.is_some_and(|line| line.contains("the subjects") && line.contains("the drugs")), "{}", run.stdout);
+    run.reports("the call for the subjects has ended too: Err(\"the wait was cancelled\")");
+    assert!(
+        run.value("the drugs fail").starts_with("Err(\"drugs: answered") && run.value("the drugs fail").contains("500")
+    );
+    assert!(run.value("the drugs hang").contains("the limit passed before the wait was over"));
+    naive("two_back_ends", "1 call is left behind");
+}
+
 #[test]
 fn hit_counter() {
     let run = cured("hit_counter");
