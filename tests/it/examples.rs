@@ -68,6 +68,31 @@ fn hit_counter() {
     naive("hit_counter", "1000 of 2000 hits are lost");
 }
 
+/// `cargo xtask dependents` runs it under loom, where the faults are found each time.
+#[test]
+fn before_production() {
+    let run = cured("before_production");
+    run.reports("opposite moves: well in 100 runs");
+    run.reports("the last bed: well in 100 runs");
+
+    // On real threads they may show, if seldom; the end says whether they did.
+    let run = process::run("before_production", &["--naive"], b"");
+    let end = run.stdout.lines().last().unwrap();
+    match run.code {
+        Some(1) => {
+            run.reports("opposite moves: well in 100 runs");
+            run.reports("the last bed: well in 100 runs");
+            assert!(end.starts_with("check failed: nothing has shown on real threads"), "{}", run.stdout);
+            assert!(end.ends_with("--example before_production --features loom -- --naive"), "{}", run.stdout);
+        }
+        Some(3) => {
+            run.reports("fails after these steps");
+            assert!(end.starts_with("failure shown: "), "{}", run.stdout);
+        }
+        code => panic!("{code:?} {}{}", run.stdout, run.stderr),
+    }
+}
+
 /// All scenarios end alike, so one stands for all.
 #[test]
 fn wrong_usage_is_refused() {
