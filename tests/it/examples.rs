@@ -86,6 +86,71 @@ fn audit_log() {
     naive("audit_log", "6 of 6 entries were missing when the request said so");
 }
 
+#[cfg(feature = "crossbeam-channel")]
+#[test]
+fn imaging_pipeline() {
+    let run = cured("imaging_pipeline");
+    run.reports("to the end: 37 archived, 3 broken, 0 not handled");
+    // Which ones depends on the run, but the sum does not.
+    let counts = run.value("cancelled").split(", ").map(|part| part.split(' ').next().unwrap().parse().unwrap());
+    let counts: Vec<u32> = counts.collect();
+    assert!((12..=14).contains(&counts[0]) && counts[2] > 0, "{}", run.stdout);
+    assert_eq!(counts.iter().sum::<u32>(), 40, "{}", run.stdout);
+    naive("imaging_pipeline", "no worker is left, and the producer waits for room in a queue of 5");
+}
+
+#[cfg(feature = "crossbeam-channel")]
+#[test]
+fn two_back_ends() {
+    let run = cured("two_back_ends");
+    let well = run.stdout.lines().rfind(|line| line.starts_with("both are well: Ok"));
+    assert!(well.is_some_and(|line| line.contains("the subjects") && line.contains("the drugs")), "{}", run.stdout);
+    run.reports("the call for the subjects has ended too: Err(\"the wait was cancelled");
+    assert!(
+        run.value("the drugs fail").starts_with("Err(\"drugs: answered") && run.value("the drugs fail").contains("500")
+    );
+    assert!(run.value("the drugs hang").contains("the limit passed before the wait was over"));
+    naive("two_back_ends", "1 call is left behind");
+}
+
+#[test]
+fn hit_counter() {
+    let run = cured("hit_counter");
+    run.reports("4000 requests; Counter, ShardedCounter and mutex have counted [4000, 4000, 4000]");
+    run.reports("4 requests at once, no more than 3 of which are let in: 3 were");
+    for name in ["parking_lot::Mutex", "Counter", "ShardedCounter"] {
+        let row = run.stdout.lines().find_map(|line| line.strip_prefix("  ")?.strip_prefix(name));
+        let figure = row.and_then(|figure| figure.trim().parse::<f64>().ok());
+        assert!(figure.is_some_and(|figure| figure > 0.0), "{name} in {}", run.stdout);
+    }
+    naive("hit_counter", "1000 of 2000 hits are lost");
+}
+
+/// `cargo xtask dependents` runs it under loom, where the faults are found each time.
+#[test]
+fn before_production() {
+    let run = cured("before_production");
+    run.reports("opposite moves: well in 100 runs");
+    run.reports("the last bed: well in 100 runs");
+
+    // On real threads they may show, if seldom; the end says whether they did.
+    let run = process::run("before_production", &["--naive"], b"");
+    let end = run.stdout.lines().last().unwrap();
+    match run.code {
+        Some(1) => {
+            run.reports("opposite moves: well in 100 runs");
+            run.reports("the last bed: well in 100 runs");
+            assert!(end.starts_with("check failed: nothing has shown on real threads"), "{}", run.stdout);
+            assert!(end.ends_with("--example before_production --features loom -- --naive"), "{}", run.stdout);
+        }
+        Some(3) => {
+            run.reports("fails after these steps");
+            assert!(end.starts_with("failure shown: "), "{}", run.stdout);
+        }
+        code => panic!("{code:?} {}{}", run.stdout, run.stderr),
+    }
+}
+
 /// All scenarios end alike, so one stands for all.
 #[test]
 fn wrong_usage_is_refused() {

@@ -1,5 +1,5 @@
 //! The crates of users that `tests/dependents` holds: `modelled` model-checks its own code through raddle's types, `plain`
-//! has no models. Each is a workspace of its own, with its own lockfile.
+//! has no models. Each is a workspace of its own, with its own lockfile. And the example that shows the same to a reader.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,15 +12,16 @@ const LOOM: &str = "--cfg loom";
 type Result<T = ()> = std::result::Result<T, String>;
 type Check = fn() -> Result;
 
-/// Checks both crates, up to the first failure.
+/// Checks both crates and the example, up to the first failure.
 pub(super) fn run() -> bool {
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("the README's model is one that runs", readme),
         ("a user's models through raddle's types, and everyday tests beside them", modelled),
         ("each broken program fails for the reason it names, and its cured twin passes", pairs),
         ("a user without models, also where --cfg loom is set", plain),
         ("no loom in that user's lockfile, as it is and made anew", lockfile),
         ("neither is in the published package", package),
+        ("the example before_production under loom, with its cures and without", example),
     ];
     checks.into_iter().all(|(what, check)| {
         let result = check();
@@ -122,6 +123,49 @@ fn package() -> Result {
     }
     match list.lines().find(|file| file.starts_with("tests/dependents")) {
         Some(file) => Err(format!("{file} is in it")),
+        None => Ok(()),
+    }
+}
+
+/// Runs the command that the example names, by which every fault is found, and the same with the cures.
+fn example() -> Result {
+    let text = read("examples/before_production.rs")?;
+    let command = text.lines().find_map(|line| line.strip_prefix("//! RUSTFLAGS=\"--cfg loom\" cargo "));
+    let command = command.ok_or("it names no command")?;
+    let cured = command.strip_suffix(" -- --naive").ok_or("its command is another")?;
+    let well = [
+        "opposite moves: well in ",
+        " orders of its steps\nthe last bed: well in ",
+        " orders of its steps\ncheck passed: ",
+    ];
+    expect_of(cured, 0, &well)?;
+    let found = [
+        "opposite moves: fails after these steps\n",
+        " has locked Xiehe\n",
+        " has locked Ruijin\n",
+        "\ndeadlock; threads = [",
+        "the last bed: fails after these steps\n",
+        " has seen 19 of 20 beds taken\n",
+        "\ntwo patients in one bed\n",
+        "\nfailure shown: deadlock; ",
+    ];
+    expect_of(command, 3, &found)
+}
+
+/// Runs cargo in the root, under loom: it ends with that status, and writes all of that.
+fn expect_of(args: &str, code: i32, parts: &[&str]) -> Result {
+    println!("== RUSTFLAGS=\"{LOOM}\" cargo {args}");
+    let mut cargo = super::cargo();
+    cargo.args(args.split(' ')).env("CARGO_TARGET_DIR", "target/loom");
+    cargo.env("RUSTFLAGS", LOOM).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let output = cargo.stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    if output.status.code() != Some(code) {
+        return Err(format!("{}, and not {code}", output.status));
+    }
+    match parts.iter().find(|&&part| !text.contains(part)) {
+        Some(part) => Err(format!("there is no {part:?}")),
         None => Ok(()),
     }
 }
