@@ -267,7 +267,10 @@ fn sizes() {
     assert!(size_of::<WaitGroup>() <= 8);
     assert_eq!(size_of::<Counter>(), 8);
     assert_eq!(size_of::<LockId>(), 16);
-    assert_eq!([size_of::<CancelToken>(), size_of::<Option<CancelToken>>(), size_of::<CancelOnDrop>()], [size_of::<usize>(); 3]);
+    assert_eq!(
+        [size_of::<CancelToken>(), size_of::<Option<CancelToken>>(), size_of::<CancelOnDrop>()],
+        [size_of::<usize>(); 3]
+    );
     // What waits passes it on by value: a time, an instant, two tokens.
     assert!(size_of::<Limit<'_>>() <= 48);
 }
