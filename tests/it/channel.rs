@@ -195,6 +195,22 @@ fn deadlines_of_tokens_that_are_gone_are_forgotten() {
     }
 }
 
+/// Fails if forgetting them takes along the deadlines of others.
+#[test]
+fn deadlines_of_tokens_that_are_there_are_kept() {
+    watched(|_| {
+        let root = CancelToken::new();
+        for _ in 0..20 {
+            let soon = root.child_within(Duration::from_millis(20));
+            let _ = soon.done();
+            for _ in 0..100 {
+                assert!(is_open(root.child_within(LONG).done()));
+            }
+            assert!(soon.done().recv().is_err());
+        }
+    });
+}
+
 /// Fails if a cancel that comes while the channel is being made leaves it open.
 #[test]
 fn a_channel_is_made_while_its_token_is_cancelled() {
