@@ -13,7 +13,8 @@ usage: cargo xtask COMMAND
              --table writes their table in the README
   mutants [PREFIX]
              weaken each named ordering and leave out each named step, and see that a model fails
-  package    the package as it would be uploaded, unpacked and tested, also with the oldest dependencies it allows
+  package    the package as it would be uploaded, unpacked and tested
+  minimal    the same with the oldest dependencies that it allows
   features   each set of features without the others
   api [--record]
              whether the public API is the recorded one; --record writes docs/public-api.txt
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         (Some("mutants"), Some(prefix)) => mutants::run(&prefix),
         (Some("dependents"), None) => dependents::run(),
         (Some("package"), None) => told(publish::package()),
+        (Some("minimal"), None) => told(publish::minimal()),
         (Some("features"), None) => told(publish::features()),
         (Some("api"), None) => told(publish::api()),
         (Some("api"), Some(record)) if record == "--record" => told(publish::record()),

@@ -10,7 +10,7 @@ use std::process::Command;
 
 pub(super) use api::{check as api, record};
 pub(super) use features::run as features;
-pub(super) use package::run as package;
+pub(super) use package::{minimal, run as package};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
