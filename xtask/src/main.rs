@@ -8,9 +8,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test       format, clippy, unit, property, example and doc tests, and all models
-  models [--slow | --table]
+  models [--corrected | --slow | --table]
              the models alone, on loom as published and on the corrected one, whose acceptance tests come first;
-             --table writes their table in the README
+             --corrected leaves out loom as published, --table writes their table in the README
   mutants [PREFIX]
              weaken each named ordering and leave out each named step, and see that a model fails
   package    the package as it would be uploaded, unpacked and tested
@@ -40,6 +40,8 @@ mod readme;
 mod sanitize;
 mod table;
 
+use models::Extent;
+
 /// One command to run, and what to call it.
 struct Step {
     name: &'static str,
@@ -67,9 +69,9 @@ const TEST: &[Step] = &[
         args: &["clippy", "--lib", "--tests", "--features", "loom", "--", "-D", "warnings"],
         env: LOOM,
     },
-    // The plain command of a user, models and doc tests included; only the folder is another, so that it is not rebuilt
-    // whenever the flags change.
-    Step { name: "tests under loom", args: &["test", "--release"], env: LOOM },
+    // What a user's plain command runs besides the models, doc tests included; only the folder is another, so that it is
+    // not rebuilt whenever the flags change.
+    Step { name: "tests under loom", args: &["test", "--release", "--", "--skip", "models::"], env: LOOM },
 ];
 
 /// Settings that bound loom's search: whoever has them would otherwise see the models refuse to run.
@@ -88,10 +90,11 @@ fn main() -> ExitCode {
         return sanitize::run(command, args);
     }
     let done = match (command.as_deref(), args.next()) {
-        (Some("test"), None) => run(TEST),
-        (Some("models"), None) => models::run(false, false),
-        (Some("models"), Some(slow)) if slow == "--slow" => models::run(true, false),
-        (Some("models"), Some(table)) if table == "--table" => models::run(true, true),
+        (Some("test"), None) => run(TEST) && models::published(),
+        (Some("models"), None) => models::run(Extent::Usual),
+        (Some("models"), Some(corrected)) if corrected == "--corrected" => models::run(Extent::Corrected),
+        (Some("models"), Some(slow)) if slow == "--slow" => models::run(Extent::Slow),
+        (Some("models"), Some(table)) if table == "--table" => models::run(Extent::Table),
         (Some("mutants"), None) => mutants::run(""),
         (Some("mutants"), Some(prefix)) => mutants::run(&prefix),
         (Some("dependents"), None) => dependents::run(),
