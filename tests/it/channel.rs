@@ -177,6 +177,7 @@ fn a_deadline_is_met_before_others_that_are_watched_already() {
 
 /// Fails if the deadlines of tokens that are gone are kept until they have passed.
 #[test]
+#[cfg_attr(miri, ignore = "thousands of channels")]
 fn deadlines_of_tokens_that_are_gone_are_forgotten() {
     let root = CancelToken::new();
     // Without any, the thread that watches would come and go, and this one leave it some heap each time.

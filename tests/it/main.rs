@@ -1,10 +1,10 @@
-//! The integration tests, on real threads and the shipped code.
+//! The integration tests, on real threads and the shipped code. (Where loom is asked for there are the models instead.)
 //!
 //! Every thread is joined, also one whose end a test learns of in another way; `thread.rs` sees to those of a scope.
 //! glibc's `pthread_detach` (seen in 2.36) still uses the record of a thread after it has marked it as detached. If that
 //! thread has ended meanwhile, and its stack is another's by then, that one's record is freed while it runs or before it
 //! is joined: a join in quite another test fails with EINVAL, or the process crashes.
-#![cfg(not(all(loom, feature = "loom")))]
+#![cfg(not(loom))]
 
 mod asleep;
 mod blocking;

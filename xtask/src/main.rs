@@ -69,9 +69,9 @@ const TEST: &[Step] = &[
         args: &["clippy", "--lib", "--tests", "--features", "loom", "--", "-D", "warnings"],
         env: LOOM,
     },
-    // What a user's plain command runs besides the models, doc tests included; only the folder is another, so that it is
-    // not rebuilt whenever the flags change.
-    Step { name: "tests under loom", args: &["test", "--release", "--", "--skip", "models::"], env: LOOM },
+    // What a user's plain command runs besides the models: doc tests. Only the folder is another, so that it is not rebuilt
+    // whenever the flags change.
+    Step { name: "doc tests under loom", args: &["test", "--release", "--", "--skip", "models::"], env: LOOM },
 ];
 
 /// Settings that bound loom's search: whoever has them would otherwise see the models refuse to run.
