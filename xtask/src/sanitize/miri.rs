@@ -34,7 +34,7 @@ const SEEDS: u32 = 32;
 
 /// Some tests, under one seed.
 struct Job<'a> {
-    name: &'a str,
+    name: String,
     tests: &'a [String],
     seed: u32,
     tree_borrows: bool,
@@ -64,7 +64,7 @@ fn checked(wish: &Wish) -> Result<String, String> {
     let start = Instant::now();
     let (queue, failed, ignored) = (Mutex::new(jobs.iter()), Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
     thread::scope(|threads| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+        for _ in 0..cores() {
             threads.spawn(|| {
                 loop {
                     let Some(job) = queue.lock().unwrap().next() else { return };
@@ -102,7 +102,7 @@ fn groups() -> Result<[(&'static str, Vec<String>); 3], String> {
     let mut groups = [("between threads", Vec::new()), ("properties", Vec::new()), ("others", Vec::new())];
     let mut seen = BTreeSet::new();
     for test in list.text.lines().filter_map(|line| line.strip_suffix(": test")) {
-        let module = module(test);
+        let module = test.split("::").next().unwrap_or_default();
         let of = |group: &[&str]| group.contains(&module);
         let group = if of(&BETWEEN_THREADS) { 0 } else { 2 - usize::from(of(&PROPERTIES)) };
         groups[group].1.push(test.to_owned());
@@ -114,22 +114,24 @@ fn groups() -> Result<[(&'static str, Vec<String>); 3], String> {
     }
 }
 
-/// The outermost, of those that the test is in.
-fn module(test: &str) -> &str {
-    test.split("::").next().unwrap_or_default()
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn jobs<'a>(groups: &'a [(&'static str, Vec<String>); 3], seeds: u32, quick: bool) -> Vec<Job<'a>> {
     let [between, properties, others] = groups;
     let some = |group: &'a (&'static str, Vec<String>), seeds: u32, tree_borrows| {
-        (0..seeds).map(move |seed| Job { name: group.0, tests: &group.1, seed, tree_borrows })
+        (0..seeds).map(move |seed| Job { name: group.0.to_owned(), tests: &group.1, seed, tree_borrows })
     };
     if quick {
-        // One at a time, so that one seed keeps all cores busy.
-        let modules = between.1.chunk_by(|a, b| module(a) == module(b));
+        // In as many parts as there are cores, so that one seed keeps them all busy.
+        let parts = between.1.chunks(between.1.len().div_ceil(cores()));
         let of_seed = |seed| {
-            let job = move |tests: &'a [String]| Job { name: module(&tests[0]), tests, seed, tree_borrows: false };
-            modules.clone().map(job)
+            let job = move |(part, tests)| {
+                let name = format!("{}, part {}", between.0, part + 1);
+                Job { name, tests, seed, tree_borrows: false }
+            };
+            parts.clone().enumerate().map(job)
         };
         return (0..seeds).flat_map(of_seed).collect();
     }
