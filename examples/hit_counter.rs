@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use raddle::{Counter, ShardedCounter};
+use raddle::{CancelToken, Counter, ShardedCounter};
 use shared::Outcome;
 use tiny_http::{Response, Server};
 
@@ -26,6 +26,17 @@ const VISITORS: usize = 4;
 const VISITS: u64 = 1_000;
 /// How many requests may be handled at once, where that is bounded.
 const AT_ONCE: u64 = 3;
+/// Nothing should take this long.
+const SEAT_BELT: Duration = Duration::from_secs(30);
+
+/// One of the places in work, given back also by a panic.
+struct Place<'a>(&'a Counter);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
 
 fn main() -> ExitCode {
     shared::run(cured, naive)
@@ -87,16 +98,15 @@ fn cured() -> Outcome {
     }
 
     // Each holds its place until all have asked for one.
-    let (in_work, all_have_asked) = (Counter::new(0), Barrier::new(VISITORS));
+    let (in_work, asked, all_have_asked) = (Counter::new(0), Counter::new(0), CancelToken::new());
     let served = serve(VISITORS, 1, || {
-        let place = in_work.try_add(1, AT_ONCE);
-        all_have_asked.wait();
-        match place {
-            Ok(_) => {
-                in_work.dec();
-                200
-            }
-            Err(_) => 503,
+        let place = in_work.try_add(1, AT_ONCE).map(|_| Place(&in_work));
+        if asked.inc() + 1 == VISITORS as u64 {
+            all_have_asked.cancel();
+        }
+        match (place, all_have_asked.wait(SEAT_BELT)) {
+            (Ok(_), Ok(())) => 200,
+            _ => 503,
         }
     })?;
     println!("{VISITORS} requests at once, no more than {AT_ONCE} of which are let in: {served} were");

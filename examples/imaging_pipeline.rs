@@ -24,7 +24,7 @@ const WIDTH: usize = 64;
 const HEIGHT: usize = 48;
 /// So many pixels from the top may show the patient's name, as the scanner writes it into the picture.
 const BURNT_IN: usize = 8 * WIDTH;
-/// The watermark brightens every so-manieth pixel below.
+/// The watermark brightens every seventh pixel below.
 const STRIPES: usize = 7;
 const PATIENT: &str = "Zhang Wei";
 

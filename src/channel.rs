@@ -13,6 +13,8 @@ use crate::{Limit, Stopped};
 
 /// Sending that ends: `send_within` for crossbeam-channel's [`Sender`]. Needs the feature `crossbeam-channel`.
 ///
+/// Models do not know it: crossbeam-channel is not loom's to schedule.
+///
 /// `send_within` or [`send_timeout`](Sender::send_timeout)? The latter if only time ends it. This one if a
 /// [`CancelToken`](crate::CancelToken) may: the sender wakes as soon as that is cancelled.
 ///
@@ -68,8 +70,8 @@ pub trait SendWithin<T>: sealed::Sealed {
 /// # Ok::<(), crossbeam_channel::SendError<u8>>(())
 /// ```
 pub trait RecvWithin<T>: sealed::Sealed {
-    /// Receives a value, waiting no longer than the limit. What is queued already is had under a cancelled token too, so
-    /// that a worker drains its queue; one that is to stop at once asks [`CancelToken::check`](crate::CancelToken::check)
+    /// Receives a value, waiting no longer than the limit. What is queued already is received under a cancelled token too,
+    /// so that a worker drains its queue; one that is to stop at once asks [`CancelToken::check`](crate::CancelToken::check)
     /// first.
     ///
     /// # Errors

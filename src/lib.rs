@@ -1,4 +1,4 @@
-//! Blocking concurrency primitives for services that may not hang.
+//! Blocking concurrency primitives for services that must not hang.
 //!
 //! | to | take |
 //! | --- | --- |
@@ -90,7 +90,7 @@
 //! </div></div>
 //!
 //! Nor does anything else order: a `try_` form that fails, a limit or deadline that passes, `is_poisoned`,
-//! `clear_poison`, `count`, `get` while there is no value, `Debug`. Who has waited for [`CancelToken::done`][done] asks
+//! `clear_poison`, `count`, `get` while there is no value, `Debug`. After waiting for [`CancelToken::done`][done], ask
 //! [`CancelToken::check`].
 //!
 //! # Errors
@@ -123,9 +123,10 @@
 //! of the fitting kind. `Duplicate`, `OutOfOrder` and `Reentrant` are mistakes in the program and never depend on
 //! timing.
 //!
-//! A panic is left to where a value cannot say it, and is told at the caller's place: an initialiser that asks itself
-//! in a form without an error for that, an access to a [`Lazy`] value whose initialiser panicked, a third token in a
-//! [`Limit`], a place that a set does not have.
+//! The crate panics only where the return type has no room for an error, and the panic names the caller's line: an
+//! initialiser that asks for its own value in a form without an error for that, an access to a [`Lazy`] value whose
+//! initialiser panicked, a third token in a [`Limit`], an index that a set does not have, more than 2^31 workers of one
+//! group, and `done` where the system gives no thread.
 //!
 //! # Model checking
 //! Built with `--cfg loom` and the feature `loom`, the same types run under [loom](https://docs.rs/loom), so a dependent

@@ -6,7 +6,11 @@ use std::time::Duration;
 ///
 /// The clock of a model stands still by itself, so that an execution does not depend on the speed of the machine: a call
 /// with a limit waits without end unless a thread of the model moves the clock. It starts, in each execution, at the
-/// system's time when the first call had to wait. So pass durations in a model; an `Instant` is compared with that start.
+/// system's time when it is first read: by a call that has to wait, a token with a deadline, or this one. So pass durations in
+/// a model; an `Instant` is compared with that start.
+///
+/// # Panics
+/// Outside of a model.
 pub fn advance(by: Duration) {
     crate::sync::model::clock::advance(by);
 }

@@ -104,7 +104,8 @@ impl Counter {
         self.swap(0)
     }
 
-    /// Makes it `f(value)`, in one step that no other change comes between. `f` may be called several times.
+    /// Makes it `f(value)`, in one step that no other change comes between; returns the previous value. `f` may be called
+    /// several times.
     ///
     /// # Errors
     /// The value, if `f` returned `None` for it; it stays.

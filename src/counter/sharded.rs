@@ -16,8 +16,8 @@ use crate::wait::RawMutex;
 /// Each thread adds to a slot of its own, by an ordinary load and store: no locked instruction, and no cache line that
 /// moves between cores. Reading sums up the slots.
 ///
-/// The slots are in segments that double in size, made when a thread with such a number first counts here. Numbers are
-/// the process's, given on when a thread ends; what it counted stays. Threads beyond the 2,047th at a time, and
+/// The slots are in segments that double in size, made when a thread with such a number first counts here. The
+/// numbers are process-wide, and used again when a thread has ended; what it counted stays. Threads beyond the 2,047th at a time, and
 /// threads that count in the destructors of their thread-locals, share one more word. So nothing is lost.
 ///
 /// # What a sum is

@@ -9,6 +9,9 @@ use std::fmt;
 /// with [`new`](LockId::new); where resources are of several kinds, a class for each kind orders the kinds among
 /// themselves, whatever the numbers. A UUID fits whole, by `LockId::from(uuid.as_u128())`, and leaves no room for a class.
 ///
+/// Ids are compared across the whole process, whichever crate the locks belong to. A library takes a class of its own, or
+/// lets its user choose the ids.
+///
 /// With the feature `serde` it is written as a struct of both, `class` and `number`.
 ///
 /// Take it from what the lock guards, such as the key of a record, so that each lock has an id of its own and the same

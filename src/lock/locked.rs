@@ -121,8 +121,8 @@ pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 
 /// Access to the values of a set of locks, all of which are let go of when it is dropped.
 ///
-/// [`split_mut`](Locked::split_mut) lends what the caller named, in the caller's order. Sets of one type can also be
-/// indexed and iterated, which takes no heap for a slice or a `Vec`.
+/// [`split_mut`](Locked::split_mut) lends what the caller named, in the caller's order. Arrays, slices and `Vec`s can
+/// also be indexed and iterated, which takes no heap.
 ///
 /// Dropped by a panic that began while it lived it poisons every lock of the set but those that it only
 /// [reads](crate::OrderedRwLock::as_read).

@@ -17,7 +17,7 @@ use crate::sync::{UnsafeCell, const_fn};
 ///
 /// # `Lazy`, `OnceCell` or std's
 /// [`std::sync::LazyLock`] does the same for a plain static and needs no dependency. `Lazy` has besides it
-/// `once_cell`'s functions, and an initialiser that asks for its own value panics instead of hanging. An [`OnceCell`]
+/// `once_cell`'s functions, and an initialiser that asks for its own value panics instead of hanging. A [`OnceCell`]
 /// if a failure must not be final, or no request may wait longer than it may.
 ///
 /// # Memory ordering

@@ -18,7 +18,7 @@ use crate::sync::Instant;
 /// * A `Duration` that reaches past the end of the clock is no limit.
 /// * A token's deadline is a limit like any other instant.
 /// * If the token was cancelled, the call says [`Cancelled`](crate::Stopped::Cancelled), also if its time was over too.
-/// * A limit that has passed already still lets the call try once: what can be had without waiting is had.
+/// * A limit that has passed already still lets the call try once: what needs no waiting still succeeds.
 /// * A call that could both succeed and stop succeeds.
 /// * A limit bounds waiting, not work: an initialiser that runs is not interrupted.
 ///

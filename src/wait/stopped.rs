@@ -6,9 +6,9 @@ use std::io;
 
 /// Why a call gave up waiting. What it waited for is as if it had never been called.
 ///
-/// It is the `Stopped` variant of the errors of all `_within` calls, and converts into each of them but
-/// [`SendWithinError`], which has the value too; and, as they do, into [`io::Error`]. So `token.check()?` and `token.sleep(..)?` fit
-/// in beside them.
+/// It is the `Stopped` variant of the errors of the `_within` calls, and converts into each of them but
+/// [`SendWithinError`], which has the value too; and into [`io::Error`]. So `token.check()?` and `token.sleep(..)?` fit in
+/// beside them.
 ///
 /// # Examples
 ///

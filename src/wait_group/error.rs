@@ -23,7 +23,7 @@ impl Error for WorkerPanicked {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The limit came first: there are workers left, and who waits again may yet see their end.
+    /// The limit came first: there are workers left, and a later wait may yet see their end.
     Stopped(Stopped),
     /// The wait is over, and a worker was lost to a panic.
     Panicked(WorkerPanicked),

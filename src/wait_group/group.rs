@@ -26,6 +26,7 @@ use crate::{Limit, Stopped};
 ///
 /// # Deadlock
 /// A thread that waits for a group while it has one of its workers waits for itself. Nothing finds that; a limit ends it.
+/// A worker that is leaked, by `mem::forget` or a cycle of `Arc`s, never ends: each wait goes on to its limit.
 ///
 /// # `WaitGroup`, a scope, a barrier or crossbeam's
 /// * [`std::thread::scope`] if the threads end with the work. A `WaitGroup` if they live on, if the wait needs a limit,

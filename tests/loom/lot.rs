@@ -70,7 +70,7 @@ fn deadline_passed() {
     });
 }
 
-/// Fails if a filter wakes another than whom it picks. Three threads.
+/// Fails if a filter wakes a thread other than the one it picks. Three threads.
 #[test]
 fn filter_picks_by_token() {
     explore([136, 29], &[], || {

@@ -7,9 +7,9 @@ use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
 use super::mirror::{self, Files};
 
 /// The one version that the patch was written for.
-const VERSION: &str = "0.7.2";
+const VERSION: &str = "0.7.3";
 
-const PATCH: &str = include_str!("../../loom/loom-0.7.2.patch");
+const PATCH: &str = include_str!("../../loom/loom-0.7.3.patch");
 
 /// Brings `target/corrected-loom/loom` up to date; its path.
 pub(super) fn correct() -> Result<PathBuf, String> {

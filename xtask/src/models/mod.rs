@@ -106,9 +106,10 @@ pub(super) fn corrected_binary() -> Result<PathBuf, String> {
     build::executable(build::below(&folder), &["--lib"])
 }
 
-/// The models of a test binary.
+/// The models of a test binary that end within seconds.
 pub(super) fn names(binary: &Path) -> Vec<String> {
-    each::list(binary, &[])
+    let slow = each::list(binary, &["--ignored"]);
+    each::list(binary, &[]).into_iter().filter(|name| !slow.contains(name)).collect()
 }
 
 /// The root of the repository.

@@ -36,9 +36,6 @@ struct Wish {
     number: Option<u32>,
 }
 
-/// The exit status of "not run", as automake has it. (Cargo itself takes 101.)
-const NOT_RUN: u8 = 77;
-
 type Check = (&'static str, fn(&Wish) -> Outcome);
 
 const ALL: [Check; 3] = [("tsan", thread::run), ("asan", address::run), ("miri", miri::run)];
@@ -82,7 +79,7 @@ pub(super) fn run(command: &str, args: impl Iterator<Item = String>) -> ExitCode
     println!("{}", summary.join("\n"));
     match (failed || missing && wish.require, missing) {
         (true, _) => ExitCode::FAILURE,
-        (false, true) => ExitCode::from(NOT_RUN),
+        (false, true) => ExitCode::from(super::NOT_RUN),
         (false, false) => ExitCode::SUCCESS,
     }
 }
