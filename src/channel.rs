@@ -47,6 +47,8 @@ pub trait SendWithin<T>: sealed::Sealed {
 
 /// Receiving that ends: `recv_within` for crossbeam-channel's [`Receiver`]. Needs the feature `crossbeam-channel`.
 ///
+/// Models do not know it, as for [`SendWithin`].
+///
 /// `recv_within` or [`CancelToken::done`](crate::CancelToken::done)? The former for one channel. The token's own
 /// channel in a `select!` over several.
 ///

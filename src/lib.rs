@@ -140,7 +140,9 @@
 //! * `loom`: see above; no effect without `--cfg loom`.
 //!
 //! # Platforms
-//! Everywhere that `std` has threads and 64-bit atomics.
+//! Everywhere that `std` has threads and 64-bit atomics. Where thread-locals are none of the linker's (Windows with the `gnu`
+//! toolchain, Android, OpenBSD, illumos), a thread's destructors of thread-locals may find that what it holds is forgotten:
+//! keep no guard in a thread-local there.
 //!
 #![cfg_attr(
     not(feature = "crossbeam-channel"),

@@ -65,7 +65,8 @@ impl<T: Serialize> Serialize for OnceCell<T> {
     }
 }
 
-/// With the value that was written, or empty; with the feature `serde`.
+/// With the value that was written, or empty; with the feature `serde`. (A `None` in an `OnceCell<Option<T>>` is empty where
+/// the format writes it as no value, as JSON does.)
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OnceCell<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(deserializer)?.map_or_else(OnceCell::new, OnceCell::with_value))

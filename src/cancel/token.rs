@@ -240,6 +240,9 @@ impl CancelToken {
 
     /// Sleeps for this long, unless the token is cancelled or expires meanwhile.
     ///
+    /// A time that is over at once, such as zero, succeeds under a cancelled token too: a loop whose pause may be zero also asks
+    /// [`check`](CancelToken::check).
+    ///
     /// # Errors
     /// As [`check`](CancelToken::check), at once when that happens.
     ///
@@ -268,8 +271,8 @@ impl CancelToken {
     /// Nothing is ever sent through it. Needs the feature `crossbeam-channel`.
     ///
     /// It is made when it is first asked for. A deadline is watched by one thread for the whole process, which ends when no
-    /// such channel is left open. A clone of the receiver that outlives all handles of the token closes with the last of them,
-    /// so keep the token beside it.
+    /// such channel is left open. A clone of the receiver that outlives all handles of the token and of those below it closes
+    /// with the last of them, so keep the token beside it.
     ///
     /// Under loom it closes on cancel only, and is no model's channel.
     ///

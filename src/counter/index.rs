@@ -135,9 +135,14 @@ pub(super) fn first(index: Index) -> Index {
     }
     let index = LEASE
         .try_with(|lease| {
-            let registry = registry();
-            let number = registry.lease()?;
-            lease.0.set(Some((registry, number)));
+            // There is one already where `INDEX` was made anew, as the end of a thread may do without native thread-locals.
+            let lent = lease.0.take().or_else(|| {
+                let registry = registry();
+                let number = registry.lease()?;
+                Some((registry, number))
+            })?;
+            let number = lent.1;
+            lease.0.set(Some(lent));
             Some(Index::of(number))
         })
         .ok()

@@ -167,7 +167,10 @@ impl ShardedCounter {
 
     /// What was added less what was subtracted, and less what was [taken](ShardedCounter::take).
     pub fn sum(&self) -> i64 {
-        self.total().wrapping_sub(self.taken.load(Relaxed)).cast_signed()
+        // Acquire: pairs with the Release in `take`. First, so that the slots are no older than what a taker saw in them, and a
+        // sum is below zero only where something was subtracted.
+        let taken = self.taken.load(ord!("sharded.sum-taken", Acquire));
+        self.total().wrapping_sub(taken).cast_signed()
     }
 
     /// Takes the sum: what this returns, later sums and takes do not contain. Each change is in exactly one `take` or in
@@ -185,8 +188,10 @@ impl ShardedCounter {
     pub fn take(&self) -> i64 {
         let _held = step!("sharded.take-lock").then(|| self.taking.hold());
         let total = self.total();
+        // Relaxed: only takers store, under the lock.
         let before = self.taken.load(Relaxed);
-        self.taken.store(total, Relaxed);
+        // Release: pairs with the Acquire in `sum`.
+        self.taken.store(total, ord!("sharded.take-publish", Release));
         total.wrapping_sub(before).cast_signed()
     }
 }

@@ -38,6 +38,17 @@ impl<R: Request> Guard<R> {
         Self { request, watch: PanicWatch::new(), thread: PhantomData }
     }
 
+    /// Has the value mended; the lock is poisoned if that panics, even on a thread that is unwinding already.
+    pub(super) fn mend<T>(mut self, mend: impl FnOnce(&mut R::Target) -> T) -> T
+    where
+        R: Exclusive,
+    {
+        self.watch = PanicWatch::any();
+        let mended = mend(&mut self);
+        self.watch = PanicWatch::new();
+        mended
+    }
+
     /// Waits for the lock, if the order allows it. (A limit comes converted: that may be the caller's code, which could
     /// lock.)
     #[inline]

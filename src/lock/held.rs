@@ -98,12 +98,11 @@ impl Held {
 
     #[cold]
     fn remove(&self, id: LockId) {
-        let last = self.len.get() - 1;
-        let mut at = last;
-        // Every guard has an entry, and guards do not leave their thread.
-        while self.get(at) != id {
-            at -= 1;
-        }
+        let len = self.len.get();
+        // Every guard has an entry, as guards do not leave their thread: but where thread-locals are no matter of the linker,
+        // the thread's end may make this one anew under a guard that another thread-local keeps.
+        let Some(at) = (0..len).rev().find(|&at| self.get(at) == id) else { return };
+        let last = len - 1;
         for next in at..last {
             self.set(next, self.get(next + 1));
         }

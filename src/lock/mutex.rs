@@ -24,7 +24,7 @@ use crate::wait::RawMutex;
 /// A panic that drops a guard poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until
 /// [`clear_poison_with`](OrderedMutex::clear_poison_with) has mended the value, or
 /// [`clear_poison`](OrderedMutex::clear_poison) let it be as it is. As in `std`, only a panic that began while the
-/// guard lived counts.
+/// guard lived counts, and none is noticed by a guard that was made by a thread that was unwinding already.
 ///
 #[doc = include_str!("../../docs/mutex-states.svg")]
 ///
@@ -238,8 +238,8 @@ impl<T: ?Sized> OrderedMutex<T> {
             return None;
         }
         // SAFETY: the lock was just taken.
-        let mut guard = unsafe { Guard::new(self) };
-        Some(mend(&mut guard))
+        let guard = unsafe { Guard::new(self) };
+        Some(guard.mend(mend))
     }
 }
 

@@ -20,8 +20,9 @@ use crate::wait::RawRwLock;
 /// [`as_read`](OrderedRwLock::as_read) or [`as_write`](OrderedRwLock::as_write).
 ///
 /// # Fairness
-/// Readers and writers take turns. While a writer waits no new reader is let in, and the last reader to leave hands it the
-/// lock; a writer that leaves lets in all readers that wait. So neither starves. A writer that gives up (its limit
+/// Readers and writers take turns. While a writer sleeps no new reader is let in, and the last reader to leave hands it the
+/// lock; a writer that leaves lets in all readers that wait, or wakes the next writer, which readers may still overtake a few
+/// times. So neither starves. A writer that gives up (its limit
 /// passes, or it is cancelled) lets in the readers that only it held back.
 ///
 /// # Poisoning
@@ -239,8 +240,8 @@ impl<T: ?Sized> OrderedRwLock<T> {
             return None;
         }
         // SAFETY: the lock was just taken.
-        let mut guard = unsafe { Guard::new(self.as_write()) };
-        Some(mend(&mut guard))
+        let guard = unsafe { Guard::new(self.as_write()) };
+        Some(guard.mend(mend))
     }
 
     /// The state of the raw lock, for models.

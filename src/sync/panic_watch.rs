@@ -19,8 +19,13 @@ impl PanicWatch {
         Self { unwinding: if panicking() { Some(thread_id()) } else { None } }
     }
 
+    /// Counts every panic, also one that is under way: for what only a panic can drop.
+    pub(crate) const fn any() -> Self {
+        Self { unwinding: None }
+    }
+
     #[inline]
     pub(crate) fn panicked(&self) -> bool {
-        panicking() && self.unwinding != Some(thread_id())
+        panicking() && self.unwinding.is_none_or(|thread| thread != thread_id())
     }
 }

@@ -1,7 +1,7 @@
 //! A channel that closes when a node is cancelled, for `select!`.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -13,20 +13,34 @@ pub(super) struct Done(OnceLock<Channel>);
 
 struct Channel {
     receiver: Receiver<Infallible>,
-    sender: Arc<Open>,
-    /// Closes the channel at the deadline, once somebody asked for that. Dropped after `sender`.
-    alarm: OnceLock<Alarm>,
+    open: Arc<Open>,
+    /// Closes the channel at the deadline, once somebody asked for that and as long as it is open.
+    alarm: Mutex<Option<Alarm>>,
 }
 
 /// Keeps the channel open until it is taken out.
 struct Open(Mutex<Option<Sender<Infallible>>>);
 
-impl Due for Open {
-    fn due(&self) {
+impl Open {
+    fn close(&self) {
         // The sender is dropped outside the lock.
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sender = lock(&self.0).take();
         drop(sender);
     }
+}
+
+/// Closes the channel when its time has come.
+struct Closing(Arc<Open>);
+
+impl Due for Closing {
+    fn due(&self) {
+        self.0.close();
+    }
+}
+
+/// Nothing under these locks leaves them half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Done {
@@ -38,22 +52,28 @@ impl Done {
     /// Makes the channel, unless another thread was quicker.
     pub(super) fn make(&self) {
         let (sender, receiver) = bounded(0);
-        let sender = Arc::new(Open(Mutex::new(Some(sender))));
-        let _ = self.0.set(Channel { receiver, sender, alarm: OnceLock::new() });
+        let open = Arc::new(Open(Mutex::new(Some(sender))));
+        let _ = self.0.set(Channel { receiver, open, alarm: Mutex::new(None) });
     }
 
     /// Closes the channel, if it was made.
     pub(super) fn close(&self) {
         if let Some(channel) = self.0.get() {
-            channel.sender.due();
+            channel.open.close();
+            // Only now, so that an alarm which is being set meanwhile is found here, or finds the channel closed.
+            let alarm = lock(&channel.alarm).take();
+            drop(alarm);
         }
     }
 
-    /// Has the channel, if it was made, closed at that time.
+    /// Has the channel, if it was made and is open, closed at that time.
     #[track_caller]
     pub(super) fn close_at(&self, deadline: Instant) {
         if let Some(channel) = self.0.get() {
-            channel.alarm.get_or_init(|| alarm(deadline, &channel.sender));
+            let mut set = lock(&channel.alarm);
+            if set.is_none() && lock(&channel.open.0).is_some() {
+                *set = Some(alarm(deadline, Closing(channel.open.clone())));
+            }
         }
     }
 }

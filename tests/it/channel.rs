@@ -196,6 +196,38 @@ fn deadlines_of_tokens_that_are_gone_are_forgotten() {
     }
 }
 
+/// Fails if the thread that watches deadlines stays for a channel that is closed already, or comes for one.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn no_thread_watches_closed_channels() {
+    // In a process of its own, as other tests have deadlines too.
+    let name = "channel::no_thread_watches_closed_channels_alone";
+    let this = std::env::current_exe().unwrap();
+    let run = std::process::Command::new(this).args(["--exact", name, "--ignored"]).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"));
+}
+
+#[test]
+#[ignore = "run by the test above"]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn no_thread_watches_closed_channels_alone() {
+    // In /proc as soon as they are made, and until they are gone.
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    watched(move |_| {
+        let before = threads();
+        let token = CancelToken::new().child_within(LONG);
+        assert!(is_open(token.done()));
+        assert_eq!(threads(), before + 1);
+        token.cancel();
+        while threads() != before {
+            thread::yield_now();
+        }
+        assert!(!is_open(token.done()));
+        assert_eq!(threads(), before);
+    });
+}
+
 /// Fails if forgetting them takes along the deadlines of others.
 #[test]
 fn deadlines_of_tokens_that_are_there_are_kept() {

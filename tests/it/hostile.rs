@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use raddle::{Lazy, Limit, LockError, OrderedMutex, OrderedMutexGuard, WaitGroup, Worker};
+use raddle::{Lazy, Limit, LockError, OrderedMutex, OrderedMutexGuard, OrderedRwLock, WaitGroup, Worker};
 
 /// A conversion into a limit is the caller's code: a lock that it takes counts for the wait that follows.
 #[test]
@@ -92,6 +92,39 @@ fn guards_that_end_with_their_thread() {
     ends.join().unwrap();
     assert!(ONE.try_lock().is_ok());
     assert!(raddle::try_lock_all(MANY.iter().collect::<Vec<_>>()).is_ok());
+}
+
+/// Mends a lock in its destructor, as far as that goes.
+struct Mender<'l>(&'l dyn Fn());
+
+impl Drop for Mender<'_> {
+    fn drop(&mut self) {
+        let _ = catch_unwind(AssertUnwindSafe(self.0));
+    }
+}
+
+/// Fails if a panic in the middle of mending is taken for the one that the thread is unwinding from already, or if what
+/// was mended meanwhile is poisoned.
+#[test]
+fn mending_while_unwinding() {
+    let (mutex, rwlock) = (OrderedMutex::new(1, 1), OrderedRwLock::new(2, 1));
+    let unwind = |meanwhile: &dyn Fn()| {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _mender = Mender(meanwhile);
+            let _guards = (mutex.lock(), rwlock.write());
+            panic!("on purpose");
+        }));
+        assert!(result.is_err());
+    };
+    unwind(&|| _ = mutex.clear_poison_with(|_| panic!("on purpose")));
+    assert!(mutex.is_poisoned() && rwlock.is_poisoned());
+    unwind(&|| _ = rwlock.clear_poison_with(|_| panic!("on purpose")));
+    assert!(mutex.is_poisoned() && rwlock.is_poisoned());
+    unwind(&|| {
+        assert_eq!(mutex.clear_poison_with(|value| *value = 2), Some(()));
+        assert_eq!(rwlock.clear_poison_with(|value| *value = 2), Some(()));
+    });
+    assert_eq!((mutex.lock().map(|value| *value), rwlock.read().map(|value| *value)), (Ok(2), Ok(2)));
 }
 
 /// Who mends a poisoned lock has it alone, and a panic in the middle of mending leaves it poisoned.

@@ -106,6 +106,26 @@ fn beyond_the_last_slot() {
     });
 }
 
+/// Fails if a sum beside a taker is below zero although nothing was subtracted. Three threads.
+#[test]
+fn sum_beside_a_taker() {
+    explore([660, 181], &[], || {
+        let counter = Shared::new(ShardedCounter::new());
+        let adder = loom::thread::spawn({
+            let counter = counter.clone();
+            move || counter.inc()
+        });
+        let taker = loom::thread::spawn({
+            let counter = counter.clone();
+            move || counter.take()
+        });
+        let sum = counter.sum();
+        assert!((0..=1).contains(&sum), "{sum}");
+        adder.join().unwrap();
+        assert_eq!(taker.join().unwrap() + counter.sum(), 1);
+    });
+}
+
 /// Fails if an addition is in no take and not in the rest, or in two of them, or if a take is negative where nothing was
 /// subtracted. Three threads.
 #[test]

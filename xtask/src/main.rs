@@ -7,7 +7,7 @@ use std::time::Instant;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test       format, clippy, unit, property, example and doc tests, and all models
+  test       format, clippy, unit, property, example and doc tests, and the models on loom as published
   models [--corrected | --slow | --table]
              the models alone, on loom as published and on the corrected one, whose acceptance tests come first;
              --corrected leaves out loom as published, --table writes their table in the README

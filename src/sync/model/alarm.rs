@@ -1,6 +1,5 @@
 //! Alarms are not modelled: crossbeam-channel's channels, which they close, are not loom's. They never go off.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) trait Due: Send + Sync {
@@ -10,6 +9,6 @@ pub(crate) trait Due: Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Alarm(());
 
-pub(crate) fn alarm<T: Due + 'static>(_at: Instant, _what: &Arc<T>) -> Alarm {
+pub(crate) fn alarm(_at: Instant, _what: impl Due + 'static) -> Alarm {
     Alarm(())
 }

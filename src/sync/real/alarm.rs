@@ -15,9 +15,8 @@ pub(crate) trait Due: Send + Sync {
     fn due(&self);
 }
 
-/// Whoever made an alarm drops this after its part of what would be called.
-#[derive(Debug)]
-pub(crate) struct Alarm(());
+/// Dropped, it goes off no more.
+pub(crate) struct Alarm(Option<Arc<dyn Due>>);
 
 struct Entry {
     at: Instant,
@@ -39,12 +38,13 @@ fn alarms() -> MutexGuard<'static, Alarms> {
     ALARMS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has `what` called at that time, or soon after, unless it is dropped before.
+/// Has `what` called at that time, or soon after, unless the alarm is dropped before.
 ///
 /// # Panics
 /// If the system gives no thread.
 #[track_caller]
-pub(crate) fn alarm<T: Due + 'static>(at: Instant, what: &Arc<T>) -> Alarm {
+pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
+    let what: Arc<dyn Due> = Arc::new(what);
     let mut alarms = alarms();
     if !alarms.running {
         // Spawned and detached under the lock that it takes first. So it cannot end while it is being detached, which
@@ -57,16 +57,16 @@ pub(crate) fn alarm<T: Due + 'static>(at: Instant, what: &Arc<T>) -> Alarm {
         alarms.running = true;
     }
     let first = alarms.entries.peek().is_none_or(|Reverse(first)| at < first.at);
-    let weak: Weak<T> = Arc::downgrade(what);
-    alarms.entries.push(Reverse(Entry { at, what: weak }));
+    alarms.entries.push(Reverse(Entry { at, what: Arc::downgrade(&what) }));
     if first {
         CHANGED.notify_one();
     }
-    Alarm(())
+    Alarm(Some(what))
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
+        self.0 = None;
         let mut alarms = alarms();
         alarms.dropped += 1;
         // Dead entries are never more than live ones for long, and sweeping them out costs each drop a constant.
