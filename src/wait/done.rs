@@ -1,7 +1,7 @@
 //! A channel that closes when a node is cancelled, for `select!`.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -14,27 +14,34 @@ pub(super) struct Done(OnceLock<Channel>);
 struct Channel {
     receiver: Receiver<Infallible>,
     open: Arc<Open>,
+}
+
+struct Open {
+    /// Keeps the channel open until it is taken out.
+    sender: Mutex<Option<Sender<Infallible>>>,
     /// Closes the channel at the deadline, once somebody asked for that and as long as it is open.
     alarm: Mutex<Option<Alarm>>,
 }
 
-/// Keeps the channel open until it is taken out.
-struct Open(Mutex<Option<Sender<Infallible>>>);
-
 impl Open {
     fn close(&self) {
-        // The sender is dropped outside the lock.
-        let sender = lock(&self.0).take();
+        // What is taken out is dropped outside the locks. The alarm comes second, so that one which is being set meanwhile is
+        // found here, or finds the channel closed.
+        let sender = lock(&self.sender).take();
         drop(sender);
+        let alarm = lock(&self.alarm).take();
+        drop(alarm);
     }
 }
 
 /// Closes the channel when its time has come.
-struct Closing(Arc<Open>);
+struct Closing(Weak<Open>);
 
 impl Due for Closing {
     fn due(&self) {
-        self.0.close();
+        if let Some(open) = self.0.upgrade() {
+            open.close();
+        }
     }
 }
 
@@ -52,27 +59,24 @@ impl Done {
     /// Makes the channel, unless another thread was quicker.
     pub(super) fn make(&self) {
         let (sender, receiver) = bounded(0);
-        let open = Arc::new(Open(Mutex::new(Some(sender))));
-        let _ = self.0.set(Channel { receiver, open, alarm: Mutex::new(None) });
+        let open = Arc::new(Open { sender: Mutex::new(Some(sender)), alarm: Mutex::new(None) });
+        let _ = self.0.set(Channel { receiver, open });
     }
 
     /// Closes the channel, if it was made.
     pub(super) fn close(&self) {
         if let Some(channel) = self.0.get() {
             channel.open.close();
-            // Only now, so that an alarm which is being set meanwhile is found here, or finds the channel closed.
-            let alarm = lock(&channel.alarm).take();
-            drop(alarm);
         }
     }
 
     /// Has the channel, if it was made and is open, closed at that time.
     #[track_caller]
     pub(super) fn close_at(&self, deadline: Instant) {
-        if let Some(channel) = self.0.get() {
-            let mut set = lock(&channel.alarm);
-            if set.is_none() && lock(&channel.open.0).is_some() {
-                *set = Some(alarm(deadline, Closing(channel.open.clone())));
+        if let Some(Channel { open, .. }) = self.0.get() {
+            let mut set = lock(&open.alarm);
+            if set.is_none() && lock(&open.sender).is_some() {
+                *set = Some(alarm(deadline, Closing(Arc::downgrade(open))));
             }
         }
     }
