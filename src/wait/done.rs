@@ -25,21 +25,18 @@ struct Open {
 
 impl Open {
     fn close(&self) {
-        // What is taken out is dropped outside the locks. The alarm comes second, so that one which is being set meanwhile is
-        // found here, or finds the channel closed.
+        // The sender is dropped outside its lock.
         let sender = lock(&self.sender).take();
         drop(sender);
-        let alarm = lock(&self.alarm).take();
-        drop(alarm);
+        // Only now, so that an alarm which is being set meanwhile is found here, or finds the channel closed.
+        *lock(&self.alarm) = None;
     }
 }
 
 /// Closes the channel when its time has come.
-struct Closing(Weak<Open>);
-
-impl Due for Closing {
+impl Due for Weak<Open> {
     fn due(&self) {
-        if let Some(open) = self.0.upgrade() {
+        if let Some(open) = self.upgrade() {
             open.close();
         }
     }
@@ -76,7 +73,7 @@ impl Done {
         if let Some(Channel { open, .. }) = self.0.get() {
             let mut set = lock(&open.alarm);
             if set.is_none() && lock(&open.sender).is_some() {
-                *set = Some(alarm(deadline, Closing(Arc::downgrade(open))));
+                *set = Some(alarm(deadline, Arc::downgrade(open)));
             }
         }
     }

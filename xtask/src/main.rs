@@ -67,7 +67,7 @@ const TEST: &[Step] = &[
     },
     Step {
         name: "clippy of the models",
-        args: &["clippy", "--lib", "--tests", "--features", "loom", "--", "-D", "warnings"],
+        args: &["clippy", "--lib", "--tests", "--all-features", "--", "-D", "warnings"],
         env: LOOM,
     },
     // What a user's plain command runs besides the models: doc tests. Only the folder is another, so that it is not rebuilt

@@ -7,8 +7,7 @@ pub(crate) fn run() -> Result {
     // `loom` has no effect without its cfg. What has all features is checked and tested by `cargo xtask test`, whole.
     let alone = ["hack", "--each-feature", "--exclude-features=loom", "--exclude-all-features"];
     succeed(hack()?.args(alone).args(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
-    // What has none is tested there too, where `loom`'s cfg is set and its feature is not.
-    let tests = ["--exclude-no-default-features", "test", "--lib", "--test", "it", "--"];
+    let tests = ["test", "--lib", "--test", "it", "--"];
     let skipped = ["stress", "properties", "transfer", "examples"].map(|tests| format!("--skip={tests}"));
     succeed(hack()?.args(alone).args(tests).args(skipped))?;
     let loom = ["hack", "--feature-powerset", "clippy", "--lib", "--", "-D", "warnings"];
