@@ -25,6 +25,10 @@ pub struct Entry<'r> {
 /// # Safety
 /// `entry` names, for as long as `self` lives, one and the same lock: the one that guards what `shared` and `exclusive`
 /// give out.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no lock that a set can name",
+    note = "a set names locks by `&OrderedMutex`, `OrderedRwLock::as_read` or `as_write`; of a lock in an `Arc`: `&*arc`"
+)]
 pub unsafe trait Request: Sealed {
     /// The type of the value behind the lock.
     type Target: ?Sized;
