@@ -16,8 +16,8 @@ use crate::wait::RawMutex;
 /// Each thread adds to a slot of its own, by an ordinary load and store: no locked instruction, and no cache line that
 /// moves between cores. Reading sums up the slots.
 ///
-/// The slots are in segments that double in size, made when a thread with such a number first counts here. The
-/// numbers are process-wide, and used again when a thread has ended; what it counted stays. Threads beyond the 2,047th at a time, and
+/// The slots are in segments that double in size, made when a thread with such a number first counts here. The numbers are
+/// process-wide, and used again when a thread has ended; what it counted stays. Threads beyond the 2,047th at a time, and
 /// threads that count in the destructors of their thread-locals, share one more word. So nothing is lost.
 ///
 /// # What a sum is
@@ -27,7 +27,7 @@ use crate::wait::RawMutex;
 /// * Modulo 2^64, read as an `i64`: it may be below zero for a moment, or for good if more is subtracted than added.
 ///
 /// # Memory ordering
-/// All operations are Relaxed; a sum orders nothing else.
+/// Counting is Relaxed, and neither a sum nor a take orders anything else.
 ///
 /// # Not for signal handlers, nor for a global allocator
 /// A handler that interrupts its thread in an `add` and adds too loses one of the two. An allocator that counts with it

@@ -1,5 +1,7 @@
 //! Models of the counters.
 
+use loom::thread::JoinHandle;
+
 use super::explore::{Judge, Shared, explore, spawn};
 use crate::counter::index;
 use crate::{Counter, ShardedCounter};
@@ -106,19 +108,18 @@ fn beyond_the_last_slot() {
     });
 }
 
+/// A thread that adds one, and one that takes.
+fn adder_and_taker(counter: &Shared<ShardedCounter>) -> (JoinHandle<()>, JoinHandle<i64>) {
+    let (adders, takers) = (counter.clone(), counter.clone());
+    (loom::thread::spawn(move || adders.inc()), loom::thread::spawn(move || takers.take()))
+}
+
 /// Fails if a sum beside a taker is below zero although nothing was subtracted. Three threads.
 #[test]
 fn sum_beside_a_taker() {
     explore([660, 181], &[], || {
         let counter = Shared::new(ShardedCounter::new());
-        let adder = loom::thread::spawn({
-            let counter = counter.clone();
-            move || counter.inc()
-        });
-        let taker = loom::thread::spawn({
-            let counter = counter.clone();
-            move || counter.take()
-        });
+        let (adder, taker) = adder_and_taker(&counter);
         let sum = counter.sum();
         assert!((0..=1).contains(&sum), "{sum}");
         adder.join().unwrap();
@@ -132,14 +133,7 @@ fn sum_beside_a_taker() {
 fn takers() {
     explore([3_166, 416], &[], || {
         let counter = Shared::new(ShardedCounter::new());
-        let adder = loom::thread::spawn({
-            let counter = counter.clone();
-            move || counter.inc()
-        });
-        let taker = loom::thread::spawn({
-            let counter = counter.clone();
-            move || counter.take()
-        });
+        let (adder, taker) = adder_and_taker(&counter);
         let mine = counter.take();
         adder.join().unwrap();
         let other = taker.join().unwrap();

@@ -16,11 +16,10 @@ pub(super) struct Model {
 
 /// Runs all models, as many at a time as there are processors, and prints how each ended.
 pub(super) fn run(binary: &Path, slow: bool) -> Vec<Model> {
-    let ignored = list(binary, &["--ignored"]);
-    let mut names = list(binary, &[]);
-    names.retain(|name| slow || !ignored.contains(name));
-    if !slow && !ignored.is_empty() {
-        println!("left out, for --slow: {}", ignored.join(", "));
+    let names = if slow { list(binary, &[]) } else { super::names(binary) };
+    let left_out = super::slow(binary);
+    if !slow && !left_out.is_empty() {
+        println!("left out, for --slow: {}", left_out.join(", "));
     }
     let queue = Mutex::new(names.iter());
     let done = Mutex::new(Vec::new());

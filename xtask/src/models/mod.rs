@@ -108,8 +108,13 @@ pub(super) fn corrected_binary() -> Result<PathBuf, String> {
 
 /// The models of a test binary that end within seconds.
 pub(super) fn names(binary: &Path) -> Vec<String> {
-    let slow = each::list(binary, &["--ignored"]);
+    let slow = slow(binary);
     each::list(binary, &[]).into_iter().filter(|name| !slow.contains(name)).collect()
+}
+
+/// The others.
+pub(super) fn slow(binary: &Path) -> Vec<String> {
+    each::list(binary, &["--ignored"])
 }
 
 /// The root of the repository.
