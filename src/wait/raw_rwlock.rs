@@ -31,8 +31,11 @@
 //! Taking the lock is an Acquire that reads what the last holders' Releases wrote: every change of the word is a
 //! read-modify-write, so that what one writes later ones pass on.
 
+mod waiters;
+
 use std::cell::Cell;
 
+use self::waiters::{Reader, Writer};
 use super::block::{Waiter, block};
 use super::raw_mutex::{HANDED, MAX_LOSSES, RETRY, Refused};
 use super::sleeper::flags;
@@ -83,7 +86,7 @@ impl RawRwLock {
     fn read_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_read_slow(state) {
             Ok(end) => end,
-            Err(met) => self.wait(Reader { lock: self, met, handed: false }, timer),
+            Err(met) => self.wait(Reader::new(self, met), timer),
         }
     }
 
@@ -165,7 +168,7 @@ impl RawRwLock {
     fn write_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_slow(state) {
             Ok(end) => end,
-            Err(met) => self.wait(Writer { lock: self, met, losses: 0, handed: false }, timer),
+            Err(met) => self.wait(Writer::new(self, met), timer),
         }
     }
 
@@ -420,128 +423,4 @@ impl RawRwLock {
 enum Turn {
     Readers,
     Writers,
-}
-
-/// A thread that waits to read.
-struct Reader<'a> {
-    lock: &'a RawRwLock,
-    /// The state that the last attempt met: a writer holds or waits.
-    met: u64,
-    handed: bool,
-}
-
-impl Waiter for Reader<'_> {
-    type Output = Result<(), Refused>;
-
-    /// Holders are in for a moment mostly, and a sleep would hold up all who come after.
-    const PATIENT: bool = true;
-
-    fn key(&self) -> usize {
-        self.lock.key()
-    }
-
-    fn flags(&self) -> usize {
-        READS
-    }
-
-    fn attempt(&mut self) -> Option<Self::Output> {
-        if self.handed {
-            // Acquire: pairs with the Release in `let_readers_in`; a read-modify-write, as in the raw mutex.
-            let state = self.lock.0.fetch_or(0, ord!("rw.handed-read", Acquire));
-            debug_assert!(state >= READER, "a lock that is handed to readers is held by them");
-            return Some(Ok(()));
-        }
-        // Relaxed: the compare-exchange decides.
-        match self.lock.try_read_slow(self.lock.0.load(Relaxed)) {
-            Ok(end) => Some(end),
-            Err(state) => {
-                self.met = state;
-                None
-            }
-        }
-    }
-
-    fn may_spin(&self) -> bool {
-        self.met & (READERS | WRITERS) == 0
-    }
-
-    fn mark(&self) -> bool {
-        self.lock.mark(READERS, WRITER | WRITERS)
-    }
-
-    fn woken(&mut self, why: UnparkToken) {
-        self.handed = why == HANDED;
-    }
-
-    fn leave(&self, last: bool) {
-        self.lock.leave(last);
-    }
-}
-
-/// A thread that waits to write.
-struct Writer<'a> {
-    lock: &'a RawRwLock,
-    /// The state that the last attempt met: held by another.
-    met: u64,
-    /// How often this thread was woken and had to sleep again.
-    losses: usize,
-    handed: bool,
-}
-
-impl Waiter for Writer<'_> {
-    type Output = Result<(), Refused>;
-
-    /// Holders are in for a moment mostly, and a sleep would hold up all who come after.
-    const PATIENT: bool = true;
-
-    fn key(&self) -> usize {
-        self.lock.key()
-    }
-
-    fn flags(&self) -> usize {
-        self.losses
-    }
-
-    fn attempt(&mut self) -> Option<Self::Output> {
-        if self.handed {
-            // Acquire: pairs with the Release in `let_writer_in`; a read-modify-write, as in the raw mutex.
-            let state = self.lock.0.fetch_or(0, ord!("rw.handed-write", Acquire));
-            debug_assert_eq!(state & WRITER, WRITER, "a lock that is handed to a writer stays locked");
-            return Some(Ok(()));
-        }
-        // Relaxed: the compare-exchange decides.
-        match self.lock.try_slow(self.lock.0.load(Relaxed)) {
-            Ok(end) => Some(end),
-            Err(state) => {
-                self.met = state;
-                None
-            }
-        }
-    }
-
-    fn may_spin(&self) -> bool {
-        self.met & (READERS | WRITERS) == 0
-    }
-
-    fn mark(&self) -> bool {
-        self.lock.mark(WRITERS, HELD)
-    }
-
-    fn woken(&mut self, why: UnparkToken) {
-        if why == HANDED {
-            covered!("rw.handed-write");
-            self.handed = true;
-        } else {
-            // No further, as in the raw mutex; more would also pass for a reader.
-            self.losses = (self.losses + 1).min(MAX_LOSSES);
-        }
-    }
-
-    fn leave(&self, last: bool) {
-        self.lock.leave(last);
-    }
-
-    fn left(&self) {
-        self.lock.writer_left();
-    }
 }
