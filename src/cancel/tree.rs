@@ -174,9 +174,7 @@ fn release(branch: NonNull<Branch>) -> Option<Handle> {
     covered!("tree.end");
     // Acquire: pairs with the Release of those who let go before.
     this.handles.load(ord!("tree.end", Acquire));
-    if let Some(parent) = &this.parent
-        && step!("tree.leave-parent")
-    {
+    if let Some(parent) = this.parent.as_ref().filter(|_| step!("tree.leave-parent")) {
         let _held = parent.lock.hold();
         // SAFETY: the parent's lock is held, and the branch is in its list (invariant 1).
         unsafe { parent.children.remove(this) };

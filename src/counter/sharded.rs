@@ -170,7 +170,7 @@ impl ShardedCounter {
         // Acquire: pairs with the Release in `take`. First, so that the slots are no older than what a taker saw in them, and a
         // sum is below zero only where something was subtracted.
         let taken = self.taken.load(ord!("sharded.sum-taken", Acquire));
-        self.total().wrapping_sub(taken).cast_signed()
+        self.total().wrapping_sub(taken) as i64
     }
 
     /// Takes the sum: what this returns, later sums and takes do not contain. Each change is in exactly one `take` or in
@@ -192,7 +192,7 @@ impl ShardedCounter {
         let before = self.taken.load(Relaxed);
         // Release: pairs with the Acquire in `sum`.
         self.taken.store(total, ord!("sharded.take-publish", Release));
-        total.wrapping_sub(before).cast_signed()
+        total.wrapping_sub(before) as i64
     }
 }
 

@@ -5,9 +5,12 @@
 //!
 //! The first [`INLINE`] ids stand in the thread-local itself, the rest in a vector that is given back when it is empty
 //! again. So the thread-local needs no destructor, and locks work inside the destructors of others.
+//!
+//! Wherever the list allocates or frees it is whole, and what it read before it reads again: a global allocator may lock
+//! there, and so change the list itself.
 
 use std::cell::Cell;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 
 use super::{LockError, LockId};
 use crate::sync::{local, step};
@@ -84,10 +87,12 @@ impl Held {
 
     #[cold]
     fn insert(&self, id: LockId) {
-        let mut at = self.len.get();
-        if at >= INLINE {
+        if self.len.get() >= INLINE {
+            self.reserve();
+            // Within the capacity: nothing is allocated while the vector is out of its cell.
             self.spilled(|ids| ids.push(id));
         }
+        let mut at = self.len.get();
         self.len.set(at + 1);
         while at > 0 && self.get(at - 1) > id {
             self.set(at, self.get(at - 1));
@@ -111,7 +116,30 @@ impl Held {
             self.spilled(Vec::pop);
         }
         if last == INLINE {
-            self.spill.take();
+            // Freed once the list is without it.
+            drop(self.spill.take());
+        }
+    }
+
+    /// Makes room for one more id in the vector.
+    fn reserve(&self) {
+        loop {
+            let (len, capacity) = self.spilled(|ids| (ids.len(), ids.capacity()));
+            if len < capacity {
+                return;
+            }
+            // The allocator may lock and unlock meanwhile, and so make room itself, or need more: only the larger of both
+            // vectors is kept, with what is in the list by now.
+            let mut larger = Vec::with_capacity((2 * capacity).max(INLINE));
+            let unused = self.spilled(|ids| {
+                if larger.capacity() > ids.capacity() {
+                    larger.extend_from_slice(ids);
+                    mem::swap(&mut larger, ids);
+                }
+                larger
+            });
+            // Freed once the list is without it; the allocator may take the room that was just made.
+            drop(unused);
         }
     }
 

@@ -36,13 +36,13 @@ pub(super) fn take_all<S: LockSet>(
         at += 1;
     });
     // SAFETY: a set has `len` locks (`LockSet`'s contract), which were written to the first places.
-    let locks = unsafe { space[..len].assume_init_ref() };
+    let locks = unsafe { &*(&raw const space[..len] as *const [Entry<'_>]) };
     let mut space = [const { MaybeUninit::<&Entry<'_>>::uninit() }; INLINE];
     for (place, lock) in space.iter_mut().zip(locks) {
         place.write(lock);
     }
     // SAFETY: the loop has written the first `len`.
-    let sorted = unsafe { space[..len].assume_init_mut() };
+    let sorted = unsafe { &mut *(&raw mut space[..len] as *mut [&Entry<'_>]) };
     // This branch is worth predicting: a program has most sets of more than two in order, or hardly any.
     if !(len > 2 && ascending(sorted)) && step!("lock.sort") {
         // Without a branch on how two compare: orders that change from call to call cannot be predicted, and an insertion
@@ -86,10 +86,10 @@ fn take<'r>(
     if let Some(lowest) = locks.first() {
         may(lowest.id)?;
     }
-    if !ascending(locks)
-        && let Some(id) = twice()
-    {
-        return Err(LockError::Duplicate { id });
+    if !ascending(locks) {
+        if let Some(id) = twice() {
+            return Err(LockError::Duplicate { id });
+        }
     }
     let mut taken = Taken { locks, len: 0 };
     for lock in locks {

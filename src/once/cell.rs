@@ -1,23 +1,22 @@
 //! A cell that is written once.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::InitError;
 use super::error::REENTRANT;
 use super::raw::{Entered, RawOnce, Refused};
 use super::running;
-use crate::sync::{UnsafeCell, cleanup, const_fn};
+use crate::sync::{Slot, const_fn};
 use crate::wait::Timer;
 use crate::{Limit, Stopped};
 
 /// A cell that many threads may try to fill and that is filled once.
 ///
 /// It has every stable method of `once_cell::sync::OnceCell` and of [`std::sync::OnceLock`], so changing the import is
-/// enough, and forms of the waiting ones that take a [`Limit`]. One thing differs: a local `OnceCell<&T>` has to be
-/// declared after what it refers to, as drop check takes its destructor to look at the reference. (`std` has the compiler's
-/// leave to say otherwise; `once_cell` has no destructor of its own, at the price of a larger cell.)
+/// enough, and forms of the waiting ones that take a [`Limit`]. It has no destructor of its own, so a cell may refer to a
+/// neighbour that is declared later, or to itself. Nor does it take more than a byte beside `T`: the state is an enum's tag.
 ///
 /// One initialiser runs at a time; other callers wait for it. One that fails or panics leaves the cell empty, and the
 /// next caller tries again: nobody ever sees half a value. [`wait`](OnceCell::wait) waits without initialising.
@@ -58,8 +57,7 @@ use crate::{Limit, Stopped};
 /// # Ok::<(), InitError<std::io::Error>>(())
 /// ```
 pub struct OnceCell<T> {
-    raw: RawOnce,
-    value: UnsafeCell<MaybeUninit<T>>,
+    slot: Slot<T>,
 }
 
 // SAFETY: the value goes where the cell goes.
@@ -75,14 +73,14 @@ impl<T> OnceCell<T> {
     const_fn! {
         /// An empty cell.
         pub const fn new() -> Self {
-            Self { raw: RawOnce::new(), value: UnsafeCell::new(MaybeUninit::uninit()) }
+            Self { slot: Slot::new() }
         }
     }
 
     const_fn! {
         /// A cell that holds the value.
         pub const fn with_value(value: T) -> Self {
-            Self { raw: RawOnce::new_ready(), value: UnsafeCell::new(MaybeUninit::new(value)) }
+            Self { slot: Slot::with_value(value) }
         }
     }
 
@@ -90,13 +88,12 @@ impl<T> OnceCell<T> {
     #[inline]
     pub fn get(&self) -> Option<&T> {
         // SAFETY: ready.
-        self.raw.is_ready().then(|| unsafe { self.get_unchecked() })
+        self.raw().is_ready().then(|| unsafe { self.get_unchecked() })
     }
 
     /// The value for change, if it is there.
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        // SAFETY: ready, so the value is there (`raw`'s invariant 2), and `&mut self` keeps everybody else out.
-        self.raw.is_ready().then(|| unsafe { self.value.get_mut().assume_init_mut() })
+        self.slot.get_mut()
     }
 
     /// The value, without looking whether it is there.
@@ -107,7 +104,7 @@ impl<T> OnceCell<T> {
     pub unsafe fn get_unchecked(&self) -> &T {
         // SAFETY: the caller says that the state is READY, so the value is there and nobody writes it while it is
         // shared (`raw`'s invariant 2).
-        unsafe { self.value.shared().assume_init_ref() }
+        unsafe { self.slot.shared() }
     }
 
     /// Waits until another thread has initialised the cell.
@@ -126,7 +123,8 @@ impl<T> OnceCell<T> {
     /// ```
     #[track_caller]
     pub fn wait(&self) -> &T {
-        unlimited(self.wait_within(Limit::NEVER).map_err(InitError::Stopped))
+        let Ok(value) = unlimited::<_, Infallible>(self.wait_within(Limit::NEVER).map_err(InitError::Stopped));
+        value
     }
 
     /// Waits until another thread has initialised the cell, no longer than the limit.
@@ -148,7 +146,7 @@ impl<T> OnceCell<T> {
     /// ```
     #[track_caller]
     pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<&T, Stopped> {
-        match self.raw.watch(&mut Timer::new(&limit.into())) {
+        match self.raw().watch(&mut Timer::new(&limit.into())) {
             // SAFETY: ready.
             Ok(()) => Ok(unsafe { self.get_unchecked() }),
             Err(Refused::Stopped(stopped)) => Err(stopped),
@@ -222,7 +220,11 @@ impl<T> OnceCell<T> {
     pub fn get_or_init<F: FnOnce() -> T>(&self, init: F) -> &T {
         match self.get() {
             Some(value) => value,
-            None => unlimited(self.initialise(|| Ok(init()), Limit::NEVER)),
+            None => {
+                let made = self.initialise(|vacant| Ok::<_, Infallible>(vacant.fill(init)), Limit::NEVER);
+                let Ok(value) = unlimited(made);
+                value
+            }
         }
     }
 
@@ -256,7 +258,10 @@ impl<T> OnceCell<T> {
         init: F,
         limit: impl Into<Limit<'l>>,
     ) -> Result<&T, InitError> {
-        self.get_or_try_init_within(|| Ok(init()), limit)
+        match self.get() {
+            Some(value) => Ok(value),
+            None => self.initialise(|vacant| Ok(vacant.fill(init)), limit.into()),
+        }
     }
 
     /// The value, made by `init` if the cell is empty. If `init` fails the cell stays empty, and the next caller tries.
@@ -279,12 +284,7 @@ impl<T> OnceCell<T> {
     pub fn get_or_try_init<F: FnOnce() -> Result<T, E>, E>(&self, init: F) -> Result<&T, E> {
         match self.get() {
             Some(value) => Ok(value),
-            None => match self.initialise(init, Limit::NEVER) {
-                Ok(value) => Ok(value),
-                Err(InitError::Init(error)) => Err(error),
-                Err(InitError::Reentrant) => unlimited(Err(InitError::Reentrant)),
-                Err(InitError::Stopped(stopped)) => unlimited(Err(InitError::Stopped(stopped))),
-            },
+            None => unlimited(self.initialise(|vacant| vacant.try_fill(init), Limit::NEVER)),
         }
     }
 
@@ -321,19 +321,24 @@ impl<T> OnceCell<T> {
     ) -> Result<&T, InitError<E>> {
         match self.get() {
             Some(value) => Ok(value),
-            None => self.initialise(init, limit.into()),
+            None => self.initialise(|vacant| vacant.try_fill(init), limit.into()),
         }
     }
 
+    /// The value, made by `fill` if the cell is empty. It comes as a closure that writes it, not as one that returns it: a
+    /// large value is to be copied as seldom as can be, as every copy is on the stack.
     #[cold]
-    fn initialise<F: FnOnce() -> Result<T, E>, E>(&self, init: F, limit: Limit<'_>) -> Result<&T, InitError<E>> {
-        match self.raw.enter(&mut Timer::new(&limit)) {
+    pub(super) fn initialise<E>(
+        &self,
+        fill: impl FnOnce(Vacant<'_, T>) -> Result<Filled, E>,
+        limit: Limit<'_>,
+    ) -> Result<&T, InitError<E>> {
+        let raw = self.raw();
+        match raw.enter(&mut Timer::new(&limit)) {
             Ok(Entered::Ready) => {}
             Ok(Entered::Initialise(initialiser)) => {
                 // An error or a panic drops the initialiser, which leaves the cell empty.
-                let value = running::run(self.raw.key(), init).map_err(InitError::Init)?;
-                // SAFETY: this thread initialises (`raw`'s invariant 1).
-                unsafe { self.value.exclusive() }.write(value);
+                let Filled = running::run(raw.key(), || fill(Vacant(&self.slot))).map_err(InitError::Init)?;
                 initialiser.finish();
             }
             Err(Refused::Stopped(stopped)) => return Err(InitError::Stopped(stopped)),
@@ -346,7 +351,7 @@ impl<T> OnceCell<T> {
     /// Whether a thread has marked that it sleeps, for models.
     #[cfg(all(loom, test))]
     pub(crate) fn someone_sleeps(&self) -> bool {
-        self.raw.someone_sleeps()
+        self.raw().someone_sleeps()
     }
 
     /// Empties the cell and gives the value that was in it.
@@ -359,33 +364,49 @@ impl<T> OnceCell<T> {
     /// assert_eq!(cell.set("second"), Ok(()));
     /// ```
     pub fn take(&mut self) -> Option<T> {
-        // SAFETY: the value was there (`raw`'s invariant 2), and the state says that it is not any more.
-        self.raw.reset().then(|| unsafe { self.value.get_mut().assume_init_read() })
+        self.slot.take()
     }
 
     /// The value that was in the cell.
-    pub fn into_inner(mut self) -> Option<T> {
-        self.take()
+    pub fn into_inner(self) -> Option<T> {
+        self.slot.into_inner()
+    }
+
+    #[inline]
+    fn raw(&self) -> RawOnce<'_> {
+        RawOnce::of(&self.slot)
     }
 }
 
-/// What a call without a limit got: re-entrance is all that can keep it from a value.
+/// The slot of a cell that the calling thread initialises: made by the cell for its initialiser, once.
+pub(super) struct Vacant<'c, T>(&'c Slot<T>);
+
+/// The value was written.
+pub(super) struct Filled;
+
+impl<T> Vacant<'_, T> {
+    #[inline]
+    pub(super) fn fill(self, make: impl FnOnce() -> T) -> Filled {
+        // SAFETY: this thread initialises, so the state is not READY and nobody else writes (`raw`'s invariant 1).
+        unsafe { self.0.write(make) };
+        Filled
+    }
+
+    #[inline]
+    fn try_fill<E>(self, make: impl FnOnce() -> Result<T, E>) -> Result<Filled, E> {
+        // SAFETY: as above.
+        unsafe { self.0.try_write(make) }.map(|()| Filled)
+    }
+}
+
+/// What a call without a limit got: a value or its initialiser's error. Of the rest only re-entrance can be.
 #[track_caller]
-fn unlimited<T>(result: Result<T, InitError>) -> T {
+pub(super) fn unlimited<T, E>(result: Result<T, InitError<E>>) -> Result<T, E> {
     match result {
-        Ok(value) => value,
+        Ok(value) => Ok(value),
+        Err(InitError::Init(error)) => Err(error),
         Err(InitError::Reentrant) => panic!("{REENTRANT}"),
         Err(InitError::Stopped(stopped)) => unreachable!("no limit was given: {stopped}"),
-    }
-}
-
-impl<T> Drop for OnceCell<T> {
-    #[inline]
-    fn drop(&mut self) {
-        // Else there is nothing to drop, and no need to look whether it is there.
-        if std::mem::needs_drop::<T>() {
-            cleanup(|| drop(self.take()));
-        }
     }
 }
 
@@ -422,7 +443,7 @@ impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
         let mut out = f.debug_tuple("OnceCell");
         match self.get() {
             Some(value) => out.field(value),
-            None => out.field(&format_args!("<uninit>")),
+            None => out.field(&format_args!("Uninit")),
         };
         out.finish()
     }

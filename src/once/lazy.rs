@@ -5,6 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::panic::RefUnwindSafe;
 
 use super::OnceCell;
+use super::cell::unlimited;
+use crate::Limit;
 use crate::sync::{UnsafeCell, const_fn};
 
 /// A value that is made by the first thread that asks for it.
@@ -103,12 +105,24 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
     #[inline]
     #[track_caller]
     pub fn force(this: &Self) -> &T {
-        let made = this.cell.get_or_try_init(|| {
-            // SAFETY: this thread initialises the cell, so it alone touches `init`.
-            let init = unsafe { this.init.exclusive() }.take().ok_or(Poisoned)?;
-            Ok(init())
-        });
-        match made {
+        match this.cell.get() {
+            Some(value) => value,
+            None => Self::make(this),
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn make(this: &Self) -> &T {
+        let made = this.cell.initialise(
+            |vacant| {
+                // SAFETY: this thread initialises the cell, so it alone touches `init`.
+                let init = unsafe { this.init.exclusive() }.take().ok_or(Poisoned)?;
+                Ok(vacant.fill(init))
+            },
+            Limit::NEVER,
+        );
+        match unlimited(made) {
             Ok(value) => value,
             Err(Poisoned) => panic!("{POISONED}"),
         }

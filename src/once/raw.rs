@@ -1,4 +1,4 @@
-//! The mechanism of a once-cell: one byte.
+//! The mechanism of a once-cell: the byte of its [`Slot`](crate::sync::Slot).
 //!
 //! | state | value | meaning |
 //! | --- | --- | --- |
@@ -30,14 +30,14 @@ use std::cell::Cell;
 use super::running;
 use crate::Stopped;
 use crate::sync::{
-    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, cleanup, const_fn, covered, ord, step, unpark_all,
+    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, Slot, UnparkToken, cleanup, covered, ord, step, unpark_all,
     unpark_filter,
 };
 use crate::wait::{Timer, Waiter, block, flags};
 
 const EMPTY: u8 = 0;
 const RUNNING: u8 = 1;
-const READY: u8 = 2;
+const READY: u8 = Slot::<()>::READY;
 const PARKED: u8 = 4;
 
 /// What park tokens say of a sleeper.
@@ -47,8 +47,9 @@ const CANDIDATE: usize = 1;
 /// Wake-up: the state has changed, look again.
 const LOOK: UnparkToken = UnparkToken(0);
 
-#[derive(Debug)]
-pub(super) struct RawOnce(AtomicU8);
+/// The byte of one cell. It has the states of the table and no others, as the slot asks.
+#[derive(Clone, Copy)]
+pub(super) struct RawOnce<'c>(&'c AtomicU8);
 
 /// Why a thread that came to a cell has to leave again.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,52 +66,36 @@ pub(super) enum Entered<'a> {
     Initialise(Initialiser<'a>),
 }
 
-impl RawOnce {
-    const_fn! {
-        pub(super) const fn new() -> Self {
-            Self(AtomicU8::new(EMPTY))
-        }
+impl<'c> RawOnce<'c> {
+    #[inline]
+    pub(super) fn of<T>(slot: &'c Slot<T>) -> Self {
+        Self(slot.state())
     }
 
-    const_fn! {
-        pub(super) const fn new_ready() -> Self {
-            Self(AtomicU8::new(READY))
-        }
-    }
-
-    pub(super) fn key(&self) -> usize {
-        (&raw const self.0).addr()
+    pub(super) fn key(self) -> usize {
+        (&raw const *self.0).addr()
     }
 
     #[inline]
-    pub(super) fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(self) -> bool {
         self.look() == READY
     }
 
     #[inline]
-    fn look(&self) -> u8 {
+    fn look(self) -> u8 {
         // Acquire: pairs with the Release in `Initialiser::finish`; the value is visible.
         self.0.load(ord!("once.get", Acquire))
     }
 
     /// Whether the mark of a sleeper is set, for models.
     #[cfg(all(loom, test))]
-    pub(super) fn someone_sleeps(&self) -> bool {
+    pub(super) fn someone_sleeps(self) -> bool {
         self.0.fetch_or(0, Relaxed) & PARKED != 0
-    }
-
-    /// Makes the cell empty again and says whether the value was there.
-    pub(super) fn reset(&mut self) -> bool {
-        // Relaxed: `&mut` excludes everybody else. What a sleeping watcher left behind cannot be there: it borrows the
-        // cell.
-        let ready = self.0.load(Relaxed) == READY;
-        self.0.store(EMPTY, Relaxed);
-        ready
     }
 
     /// Becomes the initialiser, or waits until the value is there.
     #[inline]
-    pub(super) fn enter(&self, timer: &mut Timer<'_>) -> Result<Entered<'_>, Refused> {
+    pub(super) fn enter(self, timer: &mut Timer<'_>) -> Result<Entered<'c>, Refused> {
         match self.try_enter() {
             Ok(entered) => Ok(entered),
             Err(met) => self.wait(timer, Candidate { once: self, met }),
@@ -118,7 +103,7 @@ impl RawOnce {
     }
 
     /// Waits until the value is there.
-    pub(super) fn watch(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+    pub(super) fn watch(self, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.look() {
             READY => Ok(()),
             met => self.wait(timer, Watcher { once: self, met }),
@@ -126,7 +111,7 @@ impl RawOnce {
     }
 
     #[cold]
-    fn wait<W: Waiter>(&self, timer: &mut Timer<'_>, mut waiter: W) -> Result<W::Output, Refused> {
+    fn wait<W: Waiter>(self, timer: &mut Timer<'_>, mut waiter: W) -> Result<W::Output, Refused> {
         // Once is enough: while this thread waits it begins no initialiser.
         if running::is_running(self.key()) && step!("once.reentry") {
             return Err(Refused::Reentrant);
@@ -136,7 +121,7 @@ impl RawOnce {
 
     /// Becomes the initialiser, or says in which state another one is at work.
     #[inline]
-    fn try_enter(&self) -> Result<Entered<'_>, u8> {
+    fn try_enter(self) -> Result<Entered<'c>, u8> {
         let mut state = EMPTY;
         loop {
             // Acquire on success: pairs with the Release in `fail`, so that this initialiser sees what a
@@ -156,7 +141,7 @@ impl RawOnce {
     }
 
     /// Marks that somebody sleeps, in this state or where it is marked so already. Under the lock of the queue.
-    fn mark(&self, state: u8) -> bool {
+    fn mark(self, state: u8) -> bool {
         let mark = if step!("once.mark") { PARKED } else { 0 };
         // Relaxed: the mark is looked at by the initialiser's read-modify-write. The queue's lock orders this behind every
         // change that was made under it; the step to `READY`, which is not, is followed by a wake-up of all.
@@ -167,9 +152,9 @@ impl RawOnce {
     }
 
     /// The caller's initialiser has failed.
-    fn fail(&self) {
+    fn fail(self) {
         covered!("once.failed");
-        let state = &self.0;
+        let state = self.0;
         // Release: pairs with the Acquire of the next initialiser's compare-exchange in `try_enter`.
         if state.compare_exchange(RUNNING, EMPTY, ord!("once.fail-fast", Release), Relaxed).is_ok() {
             return;
@@ -196,7 +181,7 @@ impl RawOnce {
         }
     }
 
-    fn leave(&self, last: bool) {
+    fn leave(self, last: bool) {
         if last && step!("once.leave-clears") {
             covered!("once.leave-last");
             // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
@@ -207,7 +192,7 @@ impl RawOnce {
 
 /// The right to write the value. Dropped without [`finish`](Initialiser::finish) it has failed: the cell is empty again
 /// and the next candidate takes over.
-pub(super) struct Initialiser<'a>(&'a RawOnce);
+pub(super) struct Initialiser<'c>(RawOnce<'c>);
 
 impl Initialiser<'_> {
     /// The value is written.
@@ -234,7 +219,7 @@ impl Drop for Initialiser<'_> {
 
 /// A thread that would initialise the cell.
 struct Candidate<'a> {
-    once: &'a RawOnce,
+    once: RawOnce<'a>,
     /// The state that the last attempt met: another is at work.
     met: u8,
 }
@@ -276,7 +261,7 @@ impl<'a> Waiter for Candidate<'a> {
 
 /// A thread that waits for others to initialise the cell.
 struct Watcher<'a> {
-    once: &'a RawOnce,
+    once: RawOnce<'a>,
     /// The state that the last attempt met: not READY.
     met: u8,
 }

@@ -7,6 +7,7 @@
 //! | name | shipped | under loom |
 //! | --- | --- | --- |
 //! | `AtomicU8`, `AtomicU64`, `AtomicPtr`, `Ordering` | core's | loom's |
+//! | `Slot` | a byte and a value in one enum | loom's atomic and cell |
 //! | `UnsafeCell` | core's, by reference | loom's, each access checked for races |
 //! | `park`, `unpark_one`, `unpark_all`, `unpark_filter` | `parking_lot_core` | a queue per address, scheduled by loom |
 //! | `now` | the system's monotonic clock | a clock that `raddle::model::advance` moves |
@@ -29,9 +30,9 @@ mod real;
 use real as world;
 
 pub(crate) use world::{
-    AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Spin, UnparkResult, UnparkToken,
-    UnsafeCell, array, cleanup, const_fn, covered, global, in_register, local, now, ord, owned_load, park, step,
-    unpark_all, unpark_filter,
+    AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Slot, Spin, UnparkResult,
+    UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, global, in_register, local, now, ord, owned_load, park,
+    step, unpark_all, unpark_filter,
 };
 
 #[cfg(feature = "crossbeam-channel")]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError, bounded, select, unbounded};
 use raddle::{CancelToken, Limit, RecvWithin, RecvWithinError, SendWithin, SendWithinError, Stopped};
 
+use crate::heap::heap_kept;
 use crate::stress::watched;
 use crate::thread;
-use crate::types::heap_kept;
 
 const LONG: Duration = Duration::from_secs(100_000);
 

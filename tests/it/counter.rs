@@ -7,9 +7,9 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use crossbeam_utils::CachePadded;
 use raddle::{Counter, ShardedCounter};
 
+use crate::heap::heap_taken;
 use crate::stress::watched;
 use crate::thread;
-use crate::types::heap_taken;
 
 /// Tests that look at how many threads there are do so one by one.
 fn alone() -> MutexGuard<'static, ()> {

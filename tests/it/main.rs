@@ -15,6 +15,7 @@ mod counter;
 mod errors;
 #[cfg(not(miri))]
 mod examples;
+mod heap;
 mod hostile;
 mod lock;
 mod once;

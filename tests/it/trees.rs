@@ -11,9 +11,9 @@ use raddle::{CancelToken, Limit};
 
 use crate::asleep::Bed;
 use crate::cancel::Counted;
+use crate::heap::heap_kept;
 use crate::stress::watched;
 use crate::thread;
-use crate::types::heap_kept;
 
 const MANY: usize = if cfg!(miri) { 30 } else { 100_000 };
 const SOME: usize = MANY / 10;

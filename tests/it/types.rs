@@ -1,7 +1,6 @@
 //! What the types are, apart from what they do: which auto traits they have, how large they are, where they can stand,
 //! and when they take heap.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, UnsafeCell};
 use std::marker::{PhantomData, PhantomPinned};
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -15,6 +14,7 @@ use raddle::{
     Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteRequest, lock_all, try_lock_all,
 };
 
+use crate::heap::{heap_kept, heap_taken};
 use crate::thread;
 
 /// Whether a type has a trait, as a constant. An inherent constant goes before that of a trait, and exists only where
@@ -317,55 +317,6 @@ fn statics() {
         assert_eq!((COUNTER.get(), SHARDED.sum()), (8, 3));
         assert_eq!(*SHARED_IN_CLASS.read().unwrap(), 13);
     });
-}
-
-/// The system's allocator, which counts what each thread takes.
-struct Counting;
-
-#[global_allocator]
-static HEAP: Counting = Counting;
-
-thread_local! {
-    /// How many bytes this thread ever took.
-    static TAKEN: Cell<usize> = const { Cell::new(0) };
-    /// How many bytes this thread ever gave back.
-    static GIVEN: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: the system's allocator does the work. The thread-local needs neither heap nor a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        TAKEN.with(|taken| taken.set(taken.get() + layout.size()));
-        // SAFETY: passed on to the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        GIVEN.with(|given| given.set(given.get() + layout.size()));
-        // SAFETY: passed on to the caller.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        TAKEN.with(|taken| taken.set(taken.get() + size));
-        GIVEN.with(|given| given.set(given.get() + layout.size()));
-        // SAFETY: passed on to the caller.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-/// How many bytes of heap `f` takes on this thread.
-pub(crate) fn heap_taken(f: impl FnOnce()) -> usize {
-    let before = TAKEN.with(Cell::get);
-    f();
-    TAKEN.with(Cell::get) - before
-}
-
-/// How many bytes of heap `f` takes on this thread and does not give back there.
-pub(crate) fn heap_kept(f: impl FnOnce()) -> usize {
-    let before = GIVEN.with(Cell::get);
-    let taken = heap_taken(f);
-    taken - (GIVEN.with(Cell::get) - before)
 }
 
 fn locks() -> Vec<OrderedMutex<u64>> {

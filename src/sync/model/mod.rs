@@ -9,6 +9,7 @@ pub(crate) mod clock;
 pub(crate) mod execution;
 pub(crate) mod lot;
 pub(crate) mod marks;
+mod slot;
 
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use alarm::{Alarm, Due, alarm};
@@ -17,6 +18,7 @@ pub(crate) use execution::{Global, panicking};
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use loom::thread::ThreadId;
 pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter};
+pub(crate) use slot::Slot;
 
 /// The calling thread of the model.
 pub(crate) fn thread_id() -> ThreadId {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "crossbeam-channel")]
 mod alarm;
+mod slot;
 mod spin;
 
 #[cfg(feature = "crossbeam-channel")]
@@ -10,6 +11,7 @@ pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use parking_lot_core::{
     FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,
 };
+pub(crate) use slot::Slot;
 pub(crate) use spin::Spin;
 pub(crate) use std::thread::{ThreadId, panicking};
 

@@ -1,0 +1,105 @@
+//! The allocator of the tests: it counts, and locks where it is asked to.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use raddle::OrderedMutex;
+
+/// The system's allocator, which counts what each thread takes.
+struct Counting;
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+/// A lock as an allocator would have one. Its id is below those of the tests, so that each guard is sorted in.
+static LOCK: OrderedMutex<()> = OrderedMutex::new(0, ());
+
+thread_local! {
+    /// How many bytes this thread ever took.
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
+    /// How many bytes this thread ever gave back.
+    static GIVEN: Cell<usize> = const { Cell::new(0) };
+    /// Whether the allocator locks on this thread.
+    static LOCKS: Cell<bool> = const { Cell::new(false) };
+    /// How often it did.
+    static LOCKED: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Counting {
+    /// Runs a call of the allocator, under the lock where that was asked for and can be had.
+    fn guarded<R>(call: impl FnOnce() -> R) -> R {
+        if !LOCKS.get() {
+            return call();
+        }
+        let guard = LOCK.try_lock();
+        if guard.is_ok() {
+            LOCKED.set(LOCKED.get() + 1);
+        }
+        call()
+    }
+}
+
+// SAFETY: the system's allocator does the work. The thread-locals need neither heap nor a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        TAKEN.with(|taken| taken.set(taken.get() + layout.size()));
+        // SAFETY: passed on to the caller.
+        Self::guarded(|| unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        GIVEN.with(|given| given.set(given.get() + layout.size()));
+        // SAFETY: passed on to the caller.
+        Self::guarded(|| unsafe { System.dealloc(at, layout) })
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        TAKEN.with(|taken| taken.set(taken.get() + size));
+        GIVEN.with(|given| given.set(given.get() + layout.size()));
+        // SAFETY: passed on to the caller.
+        Self::guarded(|| unsafe { System.realloc(at, layout, size) })
+    }
+}
+
+/// How many bytes of heap `f` takes on this thread.
+pub(crate) fn heap_taken(f: impl FnOnce()) -> usize {
+    let before = TAKEN.with(Cell::get);
+    f();
+    TAKEN.with(Cell::get) - before
+}
+
+/// How many bytes of heap `f` takes on this thread and does not give back there.
+pub(crate) fn heap_kept(f: impl FnOnce()) -> usize {
+    let before = GIVEN.with(Cell::get);
+    let taken = heap_taken(f);
+    taken - (GIVEN.with(Cell::get) - before)
+}
+
+/// Runs `f` with an allocator that takes a lock, by `try_lock`, in each of its calls; how often it did.
+pub(crate) fn locks_in_the_allocator(f: impl FnOnce()) -> usize {
+    let before = LOCKED.get();
+    LOCKS.set(true);
+    f();
+    LOCKS.set(false);
+    LOCKED.get() - before
+}
+
+/// Fails if the list of what a thread holds is not whole where it allocates or frees: the allocator's guards change it
+/// there.
+#[test]
+fn an_allocator_that_locks() {
+    let locks: Vec<_> = (1..=200).map(|id| OrderedMutex::new(id, ())).collect();
+    let mut guards = Vec::with_capacity(locks.len());
+    let locked = locks_in_the_allocator(|| {
+        for _ in 0..3 {
+            guards.extend(locks.iter().map(|lock| lock.lock().unwrap()));
+            guards.drain(..100); // from below
+            while guards.pop().is_some() {}
+            guards.extend(locks[..20].iter().rev().map(|lock| lock.try_lock().unwrap()));
+            guards.clear();
+        }
+    });
+    assert!(locked > 10, "the allocator has locked {locked} times");
+    // Nothing is held any more.
+    drop(OrderedMutex::new(0, ()).lock().unwrap());
+}
