@@ -72,7 +72,7 @@ impl Done {
     pub(super) fn close_at(&self, deadline: Instant) {
         if let Some(Channel { open, .. }) = self.0.get() {
             let mut set = lock(&open.alarm);
-            if set.is_none() && lock(&open.sender).is_some() {
+            if set.as_ref().is_none_or(Alarm::is_inherited) && lock(&open.sender).is_some() {
                 *set = Some(alarm(deadline, Arc::downgrade(open)));
             }
         }

@@ -196,16 +196,22 @@ fn deadlines_of_tokens_that_are_gone_are_forgotten() {
     }
 }
 
+/// Runs an ignored test of this file in a process of its own.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn alone(name: &str) {
+    let this = std::env::current_exe().unwrap();
+    let name = format!("channel::{name}");
+    let run = std::process::Command::new(this).args(["--exact", &name, "--ignored"]).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"));
+}
+
 /// Fails if the thread that watches deadlines stays for a channel that is closed already, or comes for one.
 #[test]
 #[cfg(all(target_os = "linux", not(miri)))]
 fn no_thread_watches_closed_channels() {
-    // In a process of its own, as other tests have deadlines too.
-    let name = "channel::no_thread_watches_closed_channels_alone";
-    let this = std::env::current_exe().unwrap();
-    let run = std::process::Command::new(this).args(["--exact", name, "--ignored"]).output().unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
-    assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"));
+    // Other tests have deadlines too.
+    alone("no_thread_watches_closed_channels_alone");
 }
 
 #[test]
@@ -226,6 +232,44 @@ fn no_thread_watches_closed_channels_alone() {
         assert!(!is_open(token.done()));
         assert_eq!(threads(), before);
     });
+}
+
+/// Fails if a forked child takes its parent's thread, or its parent's alarms, for its own.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn deadlines_in_a_forked_child() {
+    // No other thread is to be in the middle of anything when it forks.
+    alone("deadlines_in_a_forked_child_alone");
+}
+
+#[test]
+#[ignore = "run by the test above"]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn deadlines_in_a_forked_child_alone() {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+
+    let (late, soon) = (CancelToken::new().child_within(LONG), CancelToken::new().child_within(Duration::from_secs(1)));
+    assert!(is_open(late.done()) && is_open(soon.done()));
+    // SAFETY: the only other threads are the harness's, which waits for this one, and that of the deadlines, which sleeps.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let own = CancelToken::new().child_within(Duration::from_millis(20));
+            let closed = |token: &CancelToken| {
+                let end = token.done().recv_timeout(Duration::from_secs(60));
+                end == Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+            };
+            // Its own first: what it inherited has to be watched for its own sake too.
+            let well = closed(&own) && closed(&soon) && is_open(late.done());
+            drop((late, soon, own));
+            // SAFETY: it ends the process, without what the parent would do at its end.
+            unsafe { nix::libc::_exit(if well { 0 } else { 1 }) }
+        }
+        ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+            assert!(soon.done().recv().is_err() && is_open(late.done()));
+        }
+    }
 }
 
 /// Fails if forgetting them takes along the deadlines of others.

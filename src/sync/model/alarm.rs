@@ -13,3 +13,9 @@ pub(crate) struct Alarm(());
 pub(crate) fn alarm(_at: Instant, _what: impl Due + 'static) -> Alarm {
     Alarm(())
 }
+
+impl Alarm {
+    pub(crate) fn is_inherited(&self) -> bool {
+        false
+    }
+}

@@ -1,12 +1,18 @@
 //! Calls at a point in time, for who cannot sleep until then: from one thread for the whole process, which runs only while
 //! a call is outstanding.
+//!
+//! A forked child has a copy of the parent's memory and none of its threads, so also a copy of a lock that nobody will ever
+//! release. It takes alarms of its own, and leaves alone what it inherited.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::process;
+use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Instant;
 
+use super::{AtomicPtr, Ordering};
 use crate::sync::now;
 
 /// What is called.
@@ -16,11 +22,16 @@ pub(crate) trait Due: Send + Sync {
 }
 
 /// Dropped, it goes off no more.
-pub(crate) struct Alarm(Option<Arc<dyn Due>>);
+pub(crate) struct Alarm {
+    what: Option<Arc<dyn Due>>,
+    of: &'static Process,
+}
 
-struct Entry {
-    at: Instant,
-    what: Weak<dyn Due>,
+/// The alarms of one process.
+struct Process {
+    id: u32,
+    alarms: Mutex<Alarms>,
+    changed: Condvar,
 }
 
 struct Alarms {
@@ -30,12 +41,65 @@ struct Alarms {
     running: bool,
 }
 
-static ALARMS: Mutex<Alarms> = Mutex::new(Alarms { entries: BinaryHeap::new(), dropped: 0, running: false });
-static CHANGED: Condvar = Condvar::new();
+struct Entry {
+    at: Instant,
+    what: Weak<dyn Due>,
+}
 
-fn alarms() -> MutexGuard<'static, Alarms> {
-    // Nothing under this lock panics half-way.
-    ALARMS.lock().unwrap_or_else(PoisonError::into_inner)
+impl Process {
+    /// The calling process.
+    fn current() -> &'static Self {
+        /// The process that asked last. Invariant: null, or from a leaked box.
+        static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+        let id = process::id();
+        // Acquire, here and below: pairs with the Release of the exchange; what it points to was made before.
+        let mut found = CURRENT.load(Ordering::Acquire);
+        loop {
+            // SAFETY: the invariant of `CURRENT`.
+            if let Some(process) = unsafe { found.as_ref() }.filter(|process| process.id == id) {
+                return process;
+            }
+            let alarms = Alarms { entries: BinaryHeap::new(), dropped: 0, running: false };
+            let made = Box::into_raw(Box::new(Self { id, alarms: Mutex::new(alarms), changed: Condvar::new() }));
+            match CURRENT.compare_exchange(found, made, Ordering::Release, Ordering::Acquire) {
+                // SAFETY: leaked just now; what a parent left is not freed, as it may be used up to its end.
+                Ok(_) => return unsafe { &*made },
+                Err(other) => {
+                    // SAFETY: it was made above, and nobody else has seen it.
+                    drop(unsafe { Box::from_raw(made) });
+                    found = other;
+                }
+            }
+        }
+    }
+
+    fn alarms(&self) -> MutexGuard<'_, Alarms> {
+        // Nothing under this lock panics half-way.
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread: until no call is outstanding.
+    fn run(&self) {
+        let mut alarms = self.alarms();
+        while let Some(Reverse(first)) = alarms.entries.peek() {
+            let now = now();
+            if first.at > now {
+                let rest = first.at - now;
+                alarms = self.changed.wait_timeout(alarms, rest).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            let due = alarms.entries.pop().and_then(|Reverse(entry)| entry.what.upgrade());
+            // Not under the lock: what is called takes a lock of its own.
+            drop(alarms);
+            if let Some(what) = due {
+                what.due();
+            }
+            alarms = self.alarms();
+        }
+        alarms.entries = BinaryHeap::new();
+        alarms.running = false;
+    }
 }
 
 /// Has `what` called at that time, or soon after, unless the alarm is dropped before.
@@ -45,11 +109,12 @@ fn alarms() -> MutexGuard<'static, Alarms> {
 #[track_caller]
 pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
     let what: Arc<dyn Due> = Arc::new(what);
-    let mut alarms = alarms();
+    let of = Process::current();
+    let mut alarms = of.alarms();
     if !alarms.running {
         // Spawned and detached under the lock that it takes first. So it cannot end while it is being detached, which
         // glibc's `pthread_detach` does not withstand.
-        let thread = thread::Builder::new().name("raddle deadlines".into()).spawn(run);
+        let thread = thread::Builder::new().name("raddle deadlines".into()).spawn(|| of.run());
         if let Err(error) = thread {
             drop(alarms);
             panic!("no thread for the deadlines of done(): {error}");
@@ -59,46 +124,38 @@ pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
     let first = alarms.entries.peek().is_none_or(|Reverse(first)| at < first.at);
     alarms.entries.push(Reverse(Entry { at, what: Arc::downgrade(&what) }));
     if first {
-        CHANGED.notify_one();
+        of.changed.notify_one();
     }
-    Alarm(Some(what))
+    Alarm { what: Some(what), of }
+}
+
+impl Alarm {
+    /// Whether it was inherited over a fork, and so never goes off in this process.
+    pub(crate) fn is_inherited(&self) -> bool {
+        !ptr::eq(self.of, Process::current())
+    }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        self.0 = None;
-        let mut alarms = alarms();
+        self.what = None;
+        if self.is_inherited() {
+            return;
+        }
+        let mut alarms = self.of.alarms();
         alarms.dropped += 1;
         // Dead entries are never more than live ones for long, and sweeping them out costs each drop a constant.
         if 2 * alarms.dropped >= alarms.entries.len() {
             alarms.entries.retain(|Reverse(entry)| entry.what.strong_count() > 0);
             alarms.dropped = 0;
+            // Nor is the room for them, so that a great number of them once is not paid for ever.
+            let room = 2 * alarms.entries.len();
+            alarms.entries.shrink_to(room);
             if alarms.entries.is_empty() {
-                CHANGED.notify_one();
+                self.of.changed.notify_one();
             }
         }
     }
-}
-
-/// The thread: until no call is outstanding.
-fn run() {
-    let mut alarms = alarms();
-    while let Some(Reverse(first)) = alarms.entries.peek() {
-        let now = now();
-        if first.at > now {
-            let rest = first.at - now;
-            alarms = CHANGED.wait_timeout(alarms, rest).unwrap_or_else(PoisonError::into_inner).0;
-            continue;
-        }
-        let due = alarms.entries.pop().and_then(|Reverse(entry)| entry.what.upgrade());
-        // Not under the lock: what is called takes a lock of its own.
-        drop(alarms);
-        if let Some(what) = due {
-            what.due();
-        }
-        alarms = self::alarms();
-    }
-    alarms.running = false;
 }
 
 impl PartialEq for Entry {
