@@ -60,9 +60,11 @@ fn modelled() -> Result {
     cargo("modelled", &["fmt", "--check"], "")?;
     cargo("modelled", &["clippy", "--release", "--tests", "--", "-D", "warnings"], LOOM)?;
     cargo("modelled", &["test"], "")?.expect("src/lib.rs - transfer")?;
-    let output = cargo("modelled", &["test", "--release", "--test", "library", "--test", "asleep"], LOOM)?;
+    let output = cargo("modelled", &["test", "--release", "--test", "library", "--test", "asleep", "--test", "statics"], LOOM)?;
     output.expect("time_passes")?;
-    output.expect("every_type")
+    output.expect("every_type")?;
+    output.expect("one_static_for_all")?;
+    output.expect("a_thread_local_is_emptied_by_hand")
 }
 
 /// Every file of `tests/pairs` has a test `broken`, which must panic with the message that it names, and a test `cured`.

@@ -2,8 +2,13 @@
 
 use std::error::Error;
 use std::sync::Arc;
+#[cfg(not(loom))]
+use std::sync::LazyLock;
 
-use raddle::{Counter, Limit, LockError, OnceCell, OrderedMutex, OwnedWorker, Stopped, WaitGroup, lock_all};
+use raddle::{
+    CancelToken, Counter, Limit, LockError, OnceCell, OrderedMutex, OwnedWorker, ShardedCounter, Stopped, WaitGroup,
+    lock_all,
+};
 
 /// A site and its free beds.
 pub struct Site {
@@ -125,4 +130,38 @@ impl Visit {
         self.round.findings.lock()?.push(finding);
         Ok(())
     }
+}
+
+/// What the whole process shares.
+pub struct Office {
+    /// How many were admitted.
+    pub admissions: ShardedCounter,
+    /// Cancelled when the office closes.
+    pub closing: CancelToken,
+}
+
+impl Office {
+    /// Counts an admission, unless the office is closing.
+    pub fn admit(&self) -> Result<(), Stopped> {
+        self.closing.check()?;
+        self.admissions.inc();
+        Ok(())
+    }
+}
+
+// One static with all that is shared: loom's macro is for a single one, as its order of dropping several is random.
+#[cfg(not(loom))]
+static OFFICE: LazyLock<Office> = LazyLock::new(open);
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref OFFICE: Office = open();
+}
+
+fn open() -> Office {
+    Office { admissions: ShardedCounter::new(), closing: CancelToken::new() }
+}
+
+/// The process's office.
+pub fn office() -> &'static Office {
+    &OFFICE
 }
