@@ -149,8 +149,15 @@ impl<T> fmt::Debug for SendWithinError<T> {
     }
 }
 
-// The cause is in the text already, so it is no `source` besides.
-impl<T> Error for SendWithinError<T> {}
+impl<T> Error for SendWithinError<T> {
+    /// What stopped the call. (The text has it too, for who prints one line.)
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            SendWithinError::Stopped { why, .. } => Some(why),
+            SendWithinError::Disconnected(_) => None,
+        }
+    }
+}
 
 /// Why nothing was received. Needs the feature `crossbeam-channel`; [`RecvWithin`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,8 +180,15 @@ impl fmt::Display for RecvWithinError {
     }
 }
 
-// The cause is in the text already, so it is no `source` besides.
-impl Error for RecvWithinError {}
+impl Error for RecvWithinError {
+    /// What stopped the call. (The text has it too, for who prints one line.)
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            RecvWithinError::Stopped(why) => Some(why),
+            RecvWithinError::Disconnected => None,
+        }
+    }
+}
 
 impl From<Stopped> for RecvWithinError {
     fn from(stopped: Stopped) -> Self {

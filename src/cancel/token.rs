@@ -183,6 +183,26 @@ impl CancelToken {
         self.handle.node.deadline()
     }
 
+    /// How much time is left, for a call that knows nothing but a duration; `None` if there is no deadline.
+    /// [`Limit::remaining`] has more, and an example.
+    ///
+    /// # Errors
+    /// As [`check`](CancelToken::check). So what is returned is never zero.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::CancelToken;
+    /// use std::time::Duration;
+    ///
+    /// let request = CancelToken::new().child_within(Duration::from_secs(30));
+    /// assert!(request.remaining()?.unwrap() <= Duration::from_secs(30));
+    /// # Ok::<(), raddle::Stopped>(())
+    /// ```
+    pub fn remaining(&self) -> Result<Option<Duration>, Stopped> {
+        Limit::from(self).remaining()
+    }
+
     /// Whether to stop: the token was cancelled, or its deadline has passed.
     #[inline]
     pub fn is_cancelled(&self) -> bool {

@@ -106,8 +106,15 @@ impl fmt::Display for LockError {
     }
 }
 
-// What stopped the call is in the text already, so it is no `source` besides.
-impl Error for LockError {}
+impl Error for LockError {
+    /// What stopped the call. (The text has it too, for who prints one line.)
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            LockError::Stopped(stopped) => Some(stopped),
+            _ => None,
+        }
+    }
+}
 
 impl From<Stopped> for LockError {
     fn from(stopped: Stopped) -> Self {

@@ -27,7 +27,8 @@ pub struct Entry<'r> {
 /// give out.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no lock that a set can name",
-    note = "a set names locks by `&OrderedMutex`, `OrderedRwLock::as_read` or `as_write`; of a lock in an `Arc`: `&*arc`"
+    label = "no lock by reference, nor a request to read or to write one",
+    note = "a set names locks by `&OrderedMutex`, `OrderedRwLock::as_read()` or `as_write()`; a lock in an `Arc` or a `Box`: `&*lock`; of a collection of locks: `collection.iter().collect::<Vec<_>>()`"
 )]
 pub unsafe trait Request: Sealed {
     /// The type of the value behind the lock.
@@ -89,6 +90,11 @@ pub unsafe trait Exclusive: Request {
 ///
 /// # Safety
 /// `each` visits `set_len` locks, the same ones in the same order as long as `self` lives.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no set of locks",
+    label = "not a tuple of one to eight, nor an array, a slice or a `Vec` of locks by reference",
+    note = "one lock alone: `(&lock,)`; of a collection of locks: `locks.iter().collect::<Vec<_>>()`; more than eight of one type: `[&a, &b, ..]`, of different types: nest the calls, or put several behind one lock"
+)]
 pub unsafe trait LockSet: Sealed {
     /// What [`Locked::split`](crate::Locked::split) lends: a tuple, array or `Vec` of `&T`.
     type Ref<'g>

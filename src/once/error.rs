@@ -57,11 +57,12 @@ pub(super) const REENTRANT: &str =
     "a cell's initialiser asked for the value that it is making; pass what it needs as an argument";
 
 impl<E: Error + 'static> Error for InitError<E> {
-    /// The initialiser's error is in the text already; this is what stands behind it.
+    /// What stopped the wait, or the initialiser's error. (The text has it too, for who prints one line.)
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            InitError::Init(error) => error.source(),
-            _ => None,
+            InitError::Stopped(stopped) => Some(stopped),
+            InitError::Init(error) => Some(error),
+            InitError::Reentrant => None,
         }
     }
 }

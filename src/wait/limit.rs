@@ -5,7 +5,8 @@ use std::ptr;
 use std::time::Duration;
 
 use super::node::Node;
-use crate::sync::Instant;
+use super::stopped::Stopped;
+use crate::sync::{Instant, now};
 
 /// How long a blocking call may wait: for ever, for a [`Duration`], until an [`Instant`], or until a
 /// [`CancelToken`](crate::CancelToken) is cancelled; or until whichever of these comes [first](Limit::or).
@@ -84,6 +85,45 @@ impl<'a> Limit<'a> {
             };
         }
         Limit { within: earlier(self.within, other.within), until: earlier(self.until, other.until), nodes }
+    }
+
+    /// How much time is left, for a call that knows nothing but a duration: `set_read_timeout`, `busy_timeout`, a query.
+    /// `None` is no bound. A [`Duration`] in the limit counts from now, like in any call that it is passed to.
+    ///
+    /// Such a call does not see a cancel that comes while it waits.
+    ///
+    /// # Memory ordering
+    /// A cancel happens-before the return that reports it.
+    ///
+    /// # Errors
+    /// If the limit is over already. So what is returned is never zero, which many such calls refuse or take for no bound.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{Limit, Stopped};
+    /// use std::net::TcpStream;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// fn prepare(stream: &TcpStream, limit: Limit<'_>) -> std::io::Result<()> {
+    ///     stream.set_read_timeout(limit.remaining()?)
+    /// }
+    ///
+    /// assert_eq!(Limit::NEVER.remaining(), Ok(None));
+    /// assert_eq!(Limit::from(Duration::from_secs(3)).remaining(), Ok(Some(Duration::from_secs(3))));
+    /// assert_eq!(Limit::from(Instant::now()).remaining(), Err(Stopped::TimedOut));
+    /// ```
+    pub fn remaining(self) -> Result<Option<Duration>, Stopped> {
+        let nodes = || self.nodes.iter().flatten();
+        if nodes().any(|node| node.is_flagged()) {
+            return Err(Stopped::Cancelled);
+        }
+        let until = nodes().map(|node| node.deadline()).fold(self.until, earlier);
+        let left = until.map(|until| until.saturating_duration_since(now()));
+        match earlier(self.within, left) {
+            Some(Duration::ZERO) => Err(Stopped::TimedOut),
+            left => Ok(left),
+        }
     }
 
     /// Until the node is cancelled or its deadline has passed.

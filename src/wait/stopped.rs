@@ -63,6 +63,51 @@ impl From<Stopped> for io::Error {
 }
 
 impl Stopped {
+    /// Finds out whether an error says that a call gave up waiting: it, or what stands behind it
+    /// ([`source`](Error::source)), is a `Stopped`. All errors of this crate name theirs as their source, and so do an
+    /// [`io::Error`] that was made of one and an [`InitError`](crate::InitError) whose initialiser was stopped.
+    ///
+    /// # Examples
+    ///
+    /// A service answers "busy" for a time-out, wherever in the call it happened, and else "failed":
+    ///
+    /// ```
+    /// use raddle::{CancelToken, InitError, LockError, OnceCell, OrderedMutex, Stopped};
+    /// use std::error::Error;
+    ///
+    /// fn status(error: &(dyn Error + 'static)) -> u16 {
+    ///     match Stopped::of(error) {
+    ///         Some(Stopped::TimedOut) => 503,
+    ///         Some(_) => 499, // the client has gone
+    ///         None => 502,
+    ///     }
+    /// }
+    ///
+    /// let (beds, pool, request) = (OrderedMutex::new(1, 40), OnceCell::new(), CancelToken::new());
+    /// request.cancel();
+    /// let open = || {
+    ///     request.check()?; // stops the initialiser, which comes as its failure
+    ///     beds.lock_within(&request).map(|beds| *beds)
+    /// };
+    /// let made: Result<&u8, InitError<LockError>> = pool.get_or_try_init_within(open, &request);
+    /// assert_eq!(made, Err(InitError::Init(LockError::Stopped(Stopped::Cancelled))));
+    /// assert_eq!(status(&made.unwrap_err()), 499);
+    /// assert_eq!(status(&std::io::Error::from(Stopped::TimedOut)), 503);
+    /// assert_eq!(status(&std::fmt::Error), 502);
+    /// ```
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Stopped> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(stopped) = error.downcast_ref() {
+                return Some(*stopped);
+            }
+            // Its source is that of what it was made of, which is left out.
+            let made_of = error.downcast_ref().and_then(io::Error::get_ref);
+            next = made_of.map_or_else(|| error.source(), |inner| Some(inner));
+        }
+        None
+    }
+
     /// What it is among the errors of `std::io`.
     pub(crate) fn kind(self) -> io::ErrorKind {
         match self {

@@ -38,8 +38,15 @@ impl fmt::Display for WaitError {
     }
 }
 
-// The cause is in the text already, so it is no `source` besides.
-impl Error for WaitError {}
+impl Error for WaitError {
+    /// What stopped the wait, or the panic. (The text has it too, for who prints one line.)
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            WaitError::Stopped(stopped) => Some(stopped),
+            WaitError::Panicked(panicked) => Some(panicked),
+        }
+    }
+}
 
 impl From<Stopped> for WaitError {
     fn from(stopped: Stopped) -> Self {

@@ -15,8 +15,8 @@ const CANCELLED: &str = "the wait was cancelled; stop this work, its token may h
 #[track_caller]
 fn says<E: Error + Send + Sync + 'static>(error: E, text: &str) {
     assert_eq!(error.to_string(), text);
-    // The text has the cause, so a chain of sources does not say it again.
-    assert!(error.source().is_none());
+    // Each piece of the text that is an error of its own stands behind it.
+    assert!(error.source().is_none_or(|behind| text.ends_with(&behind.to_string())));
     fn fails<E: Error + Send + Sync + 'static>(error: E) -> Result<(), Box<dyn Error + Send + Sync>> {
         Err(error)?
     }
@@ -27,6 +27,9 @@ fn says<E: Error + Send + Sync + 'static>(error: E, text: &str) {
 /// As [`says`], of an error with either reason to stop in it, before which stands this.
 #[track_caller]
 fn says_why<E: Error + Send + Sync + 'static>(stopped: impl Fn(Stopped) -> E, before: &str) {
+    for why in [Stopped::TimedOut, Stopped::Cancelled] {
+        assert_eq!(Stopped::of(&stopped(why)), Some(why));
+    }
     says(stopped(Stopped::TimedOut), &format!("{before}{TIMED_OUT}"));
     says(stopped(Stopped::Cancelled), &format!("{before}{CANCELLED}"));
 }
@@ -65,15 +68,15 @@ fn of_locks() {
 
 /// An error with another behind it.
 #[derive(Debug)]
-struct NotOpened(fmt::Error);
+struct NotOpened<E>(E);
 
-impl fmt::Display for NotOpened {
+impl<E> fmt::Display for NotOpened<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not opened")
     }
 }
 
-impl Error for NotOpened {
+impl<E: Error + 'static> Error for NotOpened<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.0)
     }
@@ -93,7 +96,7 @@ fn of_cells() {
     // What stands behind the initialiser's own error is not in the text.
     let deep = InitError::Init(NotOpened(fmt::Error));
     assert_eq!(deep.to_string(), "the cell's initialiser failed, the next call tries again: not opened");
-    assert!(deep.source().is_some_and(|behind| behind.is::<fmt::Error>()));
+    assert!(deep.source().and_then(Error::source).is_some_and(|behind| behind.is::<fmt::Error>()));
 }
 
 #[test]
@@ -170,4 +173,24 @@ fn in_functions_that_return_errors_of_io() {
     is_io(WorkerPanicked, io::ErrorKind::Other);
     #[cfg(feature = "crossbeam-channel")]
     is_io(RecvWithinError::Disconnected, io::ErrorKind::BrokenPipe);
+}
+
+/// Fails if what stopped a call is not found behind other errors, or where there is nothing to find.
+#[test]
+fn what_stopped_a_call_is_found() {
+    use Stopped::{Cancelled, TimedOut};
+
+    assert_eq!(Stopped::of(&Cancelled), Some(Cancelled));
+    // In the failure of an initialiser, whatever its type; in an `io::Error`, which names the source of what it has only;
+    // behind other errors, in a box.
+    assert_eq!(Stopped::of(&InitError::Init(LockError::Stopped(TimedOut))), Some(TimedOut));
+    assert_eq!(Stopped::of(&InitError::Init(NotOpened(io::Error::from(Cancelled)))), Some(Cancelled));
+    assert_eq!(Stopped::of(&io::Error::other(InitError::Init(WaitError::Stopped(TimedOut)))), Some(TimedOut));
+    let boxed: Box<dyn Error> = Box::new(NotOpened(LockError::Stopped(TimedOut)));
+    assert_eq!(Stopped::of(&*boxed), Some(TimedOut));
+
+    assert_eq!(Stopped::of(&InitError::Init(fmt::Error)), None);
+    assert_eq!(Stopped::of(&LockError::Poisoned { id: LockId::new(1) }), None);
+    assert_eq!(Stopped::of(&io::Error::from(io::ErrorKind::TimedOut)), None);
+    assert_eq!(Stopped::of(&io::Error::other(fmt::Error)), None);
 }

@@ -60,7 +60,8 @@ fn modelled() -> Result {
     cargo("modelled", &["fmt", "--check"], "")?;
     cargo("modelled", &["clippy", "--release", "--tests", "--", "-D", "warnings"], LOOM)?;
     cargo("modelled", &["test"], "")?.expect("src/lib.rs - transfer")?;
-    let output = cargo("modelled", &["test", "--release", "--test", "library", "--test", "asleep", "--test", "statics"], LOOM)?;
+    let output =
+        cargo("modelled", &["test", "--release", "--test", "library", "--test", "asleep", "--test", "statics"], LOOM)?;
     output.expect("time_passes")?;
     output.expect("every_type")?;
     output.expect("one_static_for_all")?;

@@ -270,3 +270,23 @@ fn a_sleep_that_is_cancelled_does_not_wait_for_its_end() {
         });
     });
 }
+
+/// Fails if the time that is left is zero, which some calls take for no bound, or if a cancel is not said.
+#[test]
+fn the_time_that_is_left() {
+    let root = CancelToken::new();
+    assert_eq!((root.remaining(), Limit::NEVER.remaining()), (Ok(None), Ok(None)));
+    let minute = Duration::from_secs(60);
+    let child = root.child_within(minute);
+    let left = |left: Result<Option<Duration>, Stopped>| left.unwrap().unwrap();
+    assert!(left(child.remaining()) <= minute && left(child.remaining()) > minute / 2);
+    // Whichever comes first; a duration counts from each call.
+    assert_eq!(Limit::from(minute / 4).or(&child).remaining(), Ok(Some(minute / 4)));
+    assert!(left(Limit::from(2 * minute).or(&child).or(Instant::now() + minute / 2).remaining()) <= minute / 2);
+    assert_eq!(Limit::from(Duration::ZERO).remaining(), Err(Stopped::TimedOut));
+    assert_eq!(root.child_within(Duration::ZERO).remaining(), Err(Stopped::TimedOut));
+    assert_eq!(Limit::from(minute).or(Instant::now()).remaining(), Err(Stopped::TimedOut));
+    root.cancel();
+    assert_eq!(child.remaining(), Err(Stopped::Cancelled));
+    assert_eq!(Limit::from(Duration::ZERO).or(&root).remaining(), Err(Stopped::Cancelled));
+}
