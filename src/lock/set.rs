@@ -27,8 +27,7 @@ pub struct Entry<'r> {
 /// give out.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no lock that a set can name",
-    label = "no lock by reference, nor a request to read or to write one",
-    note = "a set names locks by `&OrderedMutex`, `OrderedRwLock::as_read()` or `as_write()`; a lock in an `Arc` or a `Box`: `&*lock`; of a collection of locks: `collection.iter().collect::<Vec<_>>()`"
+    note = "a set names locks by `&OrderedMutex`, or by `as_read()` or `as_write()` of an `OrderedRwLock`; a lock in an `Arc` or a `Box` by `&*lock`"
 )]
 pub unsafe trait Request: Sealed {
     /// The type of the value behind the lock.
@@ -92,8 +91,9 @@ pub unsafe trait Exclusive: Request {
 /// `each` visits `set_len` locks, the same ones in the same order as long as `self` lives.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no set of locks",
-    label = "not a tuple of one to eight, nor an array, a slice or a `Vec` of locks by reference",
-    note = "one lock alone: `(&lock,)`; of a collection of locks: `locks.iter().collect::<Vec<_>>()`; more than eight of one type: `[&a, &b, ..]`, of different types: nest the calls, or put several behind one lock"
+    label = "not a tuple of one to eight locks, nor an array, a slice or a `Vec` of locks of one type",
+    note = "a set names locks by `&OrderedMutex`, or by `as_read()` or `as_write()` of an `OrderedRwLock`; a lock in an `Arc` or a `Box` by `&*lock`",
+    note = "one lock: `(&lock,)`; a collection of locks: `locks.iter().collect::<Vec<_>>()`; more than eight: `[&a, &b, ..]`"
 )]
 pub unsafe trait LockSet: Sealed {
     /// What [`Locked::split`](crate::Locked::split) lends: a tuple, array or `Vec` of `&T`.
@@ -149,6 +149,7 @@ macro_rules! tuple {
         impl<$($request: Request),+> Sealed for ($($request,)+) {}
 
         // SAFETY: a tuple has as many requests as it has, each of which keeps its lock (`Request`'s contract).
+        #[diagnostic::do_not_recommend]
         unsafe impl<$($request: Request),+> LockSet for ($($request,)+) {
             type Ref<'g> = ($(&'g $request::Target,)+) where Self: 'g;
             type Mut<'g> = ($($request::Mut<'g>,)+) where Self: 'g;
@@ -194,6 +195,7 @@ macro_rules! sequence {
 
         // SAFETY: `self` is borrowed while it is locked, so neither its length nor its requests change, and each of
         // those keeps its lock (`Request`'s contract).
+        #[diagnostic::do_not_recommend]
         unsafe impl<$($generics)*> LockSet for $set {
             type Ref<'g> = $ref where Self: 'g;
             type Mut<'g> = $mut where Self: 'g;

@@ -20,9 +20,9 @@
 //! behind it takes back itself, under the lock of the queue.
 
 use std::cell::Cell;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
-use super::sleeper::{Mark, Sleeper};
+use super::sleeper::Sleeper;
 use super::stopped::Stopped;
 use super::timer::Timer;
 use crate::sync::{FilterOp, Instant, ParkResult, Spin, UnparkResult, UnparkToken, covered, park, step, unpark_filter};
@@ -74,12 +74,11 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<
     let mut spin = Spin::new();
     // Before spinning: from here on the call waits.
     let deadline = timer.deadline();
-    let mark = Mark::default();
-    let mut sleeper = pin!(Sleeper::new(waiter.key(), &mark, timer.nodes()));
+    let mut sleeper = pin!(Sleeper::new(waiter.key(), timer.nodes()));
     loop {
         if !(waiter.may_spin() && spin.spin(W::PATIENT)) {
             sleeper.as_mut().register();
-            match sleep(waiter, &sleeper, deadline) {
+            match sleep(waiter, sleeper.as_ref(), deadline) {
                 Slept::Woken(why) => {
                     covered!("wait.woken");
                     waiter.woken(why);
@@ -110,7 +109,7 @@ enum Slept {
     Over,
 }
 
-fn sleep<W: Waiter>(waiter: &W, sleeper: &Sleeper<'_>, deadline: Option<Instant>) -> Slept {
+fn sleep<W: Waiter>(waiter: &W, sleeper: Pin<&Sleeper<'_>>, deadline: Option<Instant>) -> Slept {
     let cancelled = Cell::new(false);
     let validate = || {
         cancelled.set(step!("wait.validate-flag") && sleeper.is_cancelled());

@@ -15,8 +15,9 @@
 //! 3. A sleeper leaves the list before its call returns. The canceller keeps the list's lock while it uses what stands
 //!    there, so the address of a queue is not used after its primitive is gone.
 //!
-//! A canceller takes a sleeper out of its queue by the sleeper's own mark in the park token, so it wakes nobody else, and
-//! no wake-up that was meant for another.
+//! A canceller takes out of a queue those that sleep under its node, as their park tokens say, so it wakes nobody else, and
+//! takes no wake-up that was meant for another. All that sleep in one queue it takes at once: for each by itself it would
+//! go past all that stand before it.
 //!
 //! Locks are taken in this order: list, queue. Neither is held while anything else is waited for.
 
@@ -32,8 +33,8 @@ use super::sleeper;
 use super::stopped::Stopped;
 use super::timer::Timer;
 use crate::sync::{
-    AtomicU8, FilterOp, Instant, Ordering::Relaxed, ParkToken, UnparkToken, covered, now, ord, step, unpark_all,
-    unpark_filter,
+    AtomicU8, FilterOp, Instant, Ordering::Relaxed, ParkToken, UnparkToken, UnsafeCell, covered, now, ord, step,
+    unpark_all, unpark_filter,
 };
 
 const CANCELLED: u8 = 1;
@@ -141,8 +142,16 @@ impl Node {
         let held = self.lock.hold();
         // SAFETY: the list's lock is held until after the loop.
         let mut next = unsafe { self.sleepers.first() };
+        let mut last = None;
         while let Some(sleeper) = next {
-            sleeper.wake();
+            // SAFETY: the list's lock is held.
+            let woken = unsafe { *sleeper.woken.shared() };
+            // Who was not found in the queue is not there: looking again at once, for another of it, is in vain.
+            if !woken && last != Some(sleeper.key) {
+                last = Some(sleeper.key);
+                // SAFETY: the list's lock is held, and the sleeper is in the list.
+                unsafe { self.wake(sleeper.key) };
+            }
             // SAFETY: as above; the sleeper is in this list.
             next = unsafe { List::after(sleeper) };
         }
@@ -210,6 +219,36 @@ impl Node {
         unsafe { self.sleepers.remove(registration) };
     }
 
+    /// Takes all that sleep under this node out of the queue known by `key`, and wakes them.
+    ///
+    /// # Safety
+    /// The lock of the node's list is held, and one who sleeps in that queue is in the list.
+    unsafe fn wake(&self, key: usize) {
+        let found = Cell::new(false);
+        let mine = |token: ParkToken| {
+            // SAFETY: this is called under the queue's lock, and all that sleep there came by `block`.
+            let registration = unsafe { sleeper::registration(token, self) };
+            if let Some(registration) = registration {
+                // SAFETY: the lock of this node's list is held.
+                *unsafe { registration.woken.exclusive() } = true;
+            }
+            if registration.is_some() || !step!("node.cancel-wakes-its-own") {
+                found.set(true);
+                FilterOp::Unpark
+            } else {
+                FilterOp::Skip
+            }
+        };
+        if step!("node.cancel-wakes-sleepers") {
+            // SAFETY: the callbacks load and store cells only. The primitive is alive: the call of a sleeper there has not
+            // returned (invariant 3).
+            unsafe { unpark_filter(key, mine, |_| CANCEL) };
+        }
+        if found.get() {
+            covered!("node.cancel-woke");
+        }
+    }
+
     /// The flag, for a sleeper that has registered.
     pub(crate) fn is_flagged(&self) -> bool {
         self.load() & CANCELLED != 0
@@ -230,7 +269,7 @@ impl Node {
     #[cfg(all(loom, test))]
     pub(crate) fn behind_another<R>(&self, f: impl FnOnce() -> R) -> R {
         let place = 0_u8;
-        let other = Registration::new((&raw const place).addr(), 64);
+        let other = Registration::new((&raw const place).addr());
         // SAFETY: it is in no list, and withdrawn before it ends; where `f` panics the model has failed.
         unsafe { self.register(&other) };
         let result = f();
@@ -295,12 +334,12 @@ impl Waiter for UntilCancelled<'_> {
     }
 }
 
-/// What a node knows of a thread that sleeps under it.
+/// What a node knows of a thread that sleeps under it. All of it is used under the lock of the node's list.
 pub(super) struct Registration {
     /// The queue that the sleeper joins.
     key: usize,
-    /// The sleeper's mark in its park token.
-    mark: usize,
+    /// Whether the canceller has taken the sleeper out of there.
+    woken: UnsafeCell<bool>,
     links: Links<Registration>,
 }
 
@@ -312,30 +351,7 @@ unsafe impl Linked for Registration {
 }
 
 impl Registration {
-    pub(super) fn new(key: usize, mark: usize) -> Self {
-        Self { key, mark, links: Links::new() }
-    }
-
-    /// Takes the sleeper out of its queue, if it is there, and wakes it. Called under the lock of the node's list.
-    fn wake(&self) {
-        let found = Cell::new(false);
-        let this_one = |token: ParkToken| {
-            if found.get() {
-                FilterOp::Stop
-            } else if sleeper::mark(token) == self.mark || !step!("node.cancel-wakes-its-own") {
-                found.set(true);
-                FilterOp::Unpark
-            } else {
-                FilterOp::Skip
-            }
-        };
-        if step!("node.cancel-wakes-sleepers") {
-            // SAFETY: the callbacks load and store cells only. The primitive is alive: the sleeper's call has not
-            // returned (invariant 3).
-            unsafe { unpark_filter(self.key, this_one, |_| CANCEL) };
-        }
-        if found.get() {
-            covered!("node.cancel-woke");
-        }
+    pub(super) fn new(key: usize) -> Self {
+        Self { key, woken: UnsafeCell::new(false), links: Links::new() }
     }
 }

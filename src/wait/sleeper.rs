@@ -1,36 +1,40 @@
 //! A thread that sleeps under cancel tokens: what it leaves with their nodes, and how cancellers know it in a queue.
+//!
+//! A park token is the address of the sleeper, whose zeros at the end leave room for the flags of the primitive. A canceller that
+//! finds it in a queue may look at the sleeper: the thread leaves neither the queue nor the frame that the sleeper is in
+//! without the lock of the queue.
 
 use std::marker::PhantomPinned;
 use std::pin::Pin;
+use std::ptr;
 
 use super::node::{Node, Registration};
 use crate::sync::{ParkToken, cleanup, step};
 
 /// The bits of a park token that are the primitive's own. The rest is the sleeper's mark.
-const FLAGS: usize = align_of::<Mark>() - 1;
-
-/// A place on the stack of a sleeping thread, whose address, with its zeros at the end, no other sleeper has.
-#[repr(align(64))]
-#[derive(Default)]
-pub(super) struct Mark {
-    /// A place of no size could be shared.
-    _place: u8,
-}
+const FLAGS: usize = align_of::<Sleeper<'_>>() - 1;
 
 /// What a sleeper's park token says to its primitive.
 pub(crate) fn flags(token: ParkToken) -> usize {
     token.0 & FLAGS
 }
 
-/// The mark in a park token; 0 if cancellers do not look for that sleeper.
-pub(super) fn mark(token: ParkToken) -> usize {
-    token.0 & !FLAGS
+/// The registration under that node of a sleeper with this park token, if it sleeps under that.
+///
+/// # Safety
+/// The token is that of a thread which [`block`](super::block::block) has put into a queue whose lock the caller holds until
+/// it uses the registration no more.
+pub(super) unsafe fn registration<'q>(token: ParkToken, node: &Node) -> Option<&'q Registration> {
+    // SAFETY: the token is that of a sleeper or of none, and a sleeper stays pinned while its thread is in the queue; its nodes
+    // do not change.
+    let sleeper = unsafe { ptr::with_exposed_provenance::<Sleeper<'q>>(token.0 & !FLAGS).as_ref()? };
+    let found = sleeper.nodes.iter().flatten().find(|(other, _)| ptr::eq(*other, node));
+    found.map(|(_, registration)| registration)
 }
 
 /// A thread that sleeps, or is about to, under up to two nodes.
+#[repr(align(64))]
 pub(super) struct Sleeper<'n> {
-    /// The address of a `Mark`; 0 without nodes.
-    mark: usize,
     nodes: [Option<(&'n Node, Registration)>; 2],
     /// Whether the registrations are in the lists of their nodes.
     registered: bool,
@@ -40,10 +44,9 @@ pub(super) struct Sleeper<'n> {
 
 impl<'n> Sleeper<'n> {
     /// A thread that sleeps in the queue known by `key`.
-    pub(super) fn new(key: usize, mark: &'n Mark, nodes: [Option<&'n Node>; 2]) -> Self {
-        let mark = if nodes[0].is_none() { 0 } else { (&raw const *mark).addr() };
-        let nodes = nodes.map(|node| Some((node?, Registration::new(key, mark))));
-        Self { mark, nodes, registered: false, _pinned: PhantomPinned }
+    pub(super) fn new(key: usize, nodes: [Option<&'n Node>; 2]) -> Self {
+        let nodes = nodes.map(|node| Some((node?, Registration::new(key))));
+        Self { nodes, registered: false, _pinned: PhantomPinned }
     }
 
     /// Has the cancellers of the nodes look for this sleeper from here on.
@@ -60,10 +63,11 @@ impl<'n> Sleeper<'n> {
         }
     }
 
-    /// What its park token is.
-    pub(super) fn token(&self, flags: usize) -> ParkToken {
+    /// What its park token is: flags alone if no canceller looks for it.
+    pub(super) fn token(self: Pin<&Self>, flags: usize) -> ParkToken {
         debug_assert!(flags <= FLAGS, "the flags of a primitive fit");
-        ParkToken(self.mark | flags)
+        let address = if self.nodes[0].is_none() { 0 } else { (&raw const *self).expose_provenance() };
+        ParkToken(address | flags)
     }
 
     /// Whether a node is cancelled.

@@ -1,6 +1,10 @@
 //! The crates of users that `tests/dependents` holds: `modelled` model-checks its own code through raddle's types, `plain`
 //! has no models. Each is a workspace of its own, with its own lockfile. And the example that shows the same to a reader.
 
+mod once_cell;
+mod refused;
+mod twice;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,13 +18,16 @@ type Check = fn() -> Result;
 
 /// Checks both crates and the example, up to the first failure.
 pub(super) fn run() -> bool {
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 10] = [
         ("the README's model is one that runs", readme),
         ("a user's models through raddle's types, and everyday tests beside them", modelled),
         ("each broken program fails for the reason it names, and its cured twin passes", pairs),
         ("a user without models, also where --cfg loom is set", plain),
         ("no loom in that user's lockfile, as it is and made anew", lockfile),
         ("neither is in the published package", package),
+        ("what does not compile says what to write", refused::run),
+        ("a second version in one program is refused", twice::run),
+        ("once_cell's own tests with the import changed", once_cell::run),
         ("the example before_production under loom, with its cures and without", example),
     ];
     checks.into_iter().all(|(what, check)| {
@@ -206,6 +213,12 @@ fn cargo(dependent: &str, args: &[&str], rustflags: &str) -> Result<Output> {
     }
     let status = child.wait().map_err(|error| error.to_string())?;
     if status.success() { Ok(Output(lines)) } else { Err(format!("{text}: {status}")) }
+}
+
+fn write(path: &Path, text: &str) -> Result {
+    let failed = |error| format!("{}: {error}", path.display());
+    fs::create_dir_all(path.parent().expect("it is in a folder")).map_err(failed)?;
+    fs::write(path, text).map_err(failed)
 }
 
 fn root() -> &'static Path {

@@ -13,7 +13,7 @@ pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
 pub(super) fn of_the_crate(folder: &Path, loom: &Path) -> Result<(), String> {
     let root = super::root();
     let mut files = Files::new();
-    for name in ["src", "tests", "benches", "examples", "docs", "README.md", "Cargo.toml"] {
+    for name in ["build.rs", "src", "tests", "benches", "examples", "docs", "README.md", "Cargo.toml"] {
         collect(root, Path::new(name), &mut files)?;
     }
     let manifest = files.get_mut(Path::new("Cargo.toml")).expect("it was collected");

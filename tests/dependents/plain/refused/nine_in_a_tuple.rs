@@ -1,0 +1,10 @@
+// says: is no set of locks
+// says: more than eight: `[&a, &b, ..]`
+
+use raddle::{OrderedMutex, lock_all};
+
+fn main() {
+    let site = OrderedMutex::new(1, 40);
+    let s = &site;
+    drop(lock_all((s, s, s, s, s, s, s, s, s)));
+}
