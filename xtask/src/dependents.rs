@@ -115,7 +115,7 @@ fn no_loom(lock: &str) -> Result {
 }
 
 fn package() -> Result {
-    let output = super::cargo().args(["package", "--list", "--allow-dirty", "--quiet"]).output();
+    let output = super::cargo().args(["package", "--package", "raddle", "--list", "--allow-dirty", "--quiet"]).output();
     let output = output.map_err(|error| error.to_string())?;
     let list = String::from_utf8_lossy(&output.stdout);
     if !list.lines().any(|file| file == "tests/loom/mod.rs") {
