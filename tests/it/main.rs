@@ -13,8 +13,6 @@ mod cancel;
 mod channel;
 mod counter;
 mod errors;
-#[cfg(not(miri))]
-mod examples;
 mod hostile;
 mod lock;
 mod once;

@@ -1,5 +1,5 @@
 //! The crates of users that `tests/dependents` holds: `modelled` model-checks its own code through raddle's types, `plain`
-//! has no models. Each is a workspace of its own, with its own lockfile. And the example that shows the same to a reader.
+//! has no models. Each is a workspace of its own, with its own lockfile. And the scenario that shows the same to a reader.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ const LOOM: &str = "--cfg loom";
 type Result<T = ()> = std::result::Result<T, String>;
 type Check = fn() -> Result;
 
-/// Checks both crates and the example, up to the first failure.
+/// Checks both crates and the scenario, up to the first failure.
 pub(super) fn run() -> bool {
     let checks: [(&str, Check); 7] = [
         ("the README's model is one that runs", readme),
@@ -21,7 +21,7 @@ pub(super) fn run() -> bool {
         ("a user without models, also where --cfg loom is set", plain),
         ("no loom in that user's lockfile, as it is and made anew", lockfile),
         ("neither is in the published package", package),
-        ("the example before_production under loom, with its cures and without", example),
+        ("the scenario before_production under loom, with its cures and without", scenario),
     ];
     checks.into_iter().all(|(what, check)| {
         let result = check();
@@ -127,9 +127,9 @@ fn package() -> Result {
     }
 }
 
-/// Runs the command that the example names, by which every fault is found, and the same with the cures.
-fn example() -> Result {
-    let text = read("examples/before_production.rs")?;
+/// Runs the command that the scenario names, by which every fault is found, and the same with the cures.
+fn scenario() -> Result {
+    let text = read("scenarios/src/bin/before_production.rs")?;
     let command = text.lines().find_map(|line| line.strip_prefix("//! RUSTFLAGS=\"--cfg loom\" cargo "));
     let command = command.ok_or("it names no command")?;
     let cured = command.strip_suffix(" -- --naive").ok_or("its command is another")?;
