@@ -47,6 +47,7 @@ fn short(name: &str) -> String {
 type Two = (&'static OrderedMutex<u64>, &'static OrderedMutex<u64>);
 
 fn main() -> std::io::Result<()> {
+    home::enter_root();
     let sizes = sizes! {
         OrderedMutex<u64> = std::sync::Mutex<u64>, parking_lot::Mutex<u64>, happylock::Mutex<u64>;
         OrderedMutexGuard<'static, u64> = std::sync::MutexGuard<'static, u64>, parking_lot::MutexGuard<'static, u64>;

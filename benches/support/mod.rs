@@ -34,6 +34,7 @@ pub(crate) use team::Served;
 /// Before anything is measured, if a group lacks one of its peers.
 pub(crate) fn run(groups: &[Group]) {
     let started = SystemTime::now();
+    home::enter_root();
     groups.iter().for_each(Group::check);
     if let Err(error) = inventory::save(groups) {
         eprintln!("inventory not written: {error}");

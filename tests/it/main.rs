@@ -13,8 +13,6 @@ mod cancel;
 mod channel;
 mod counter;
 mod errors;
-#[cfg(not(miri))]
-mod examples;
 mod heap;
 mod hostile;
 mod lock;

@@ -1,4 +1,4 @@
-//! The examples, run as processes.
+//! Programs of the package, run as processes.
 
 use std::env;
 use std::io::{Read, Write};
@@ -51,13 +51,12 @@ impl Run {
     }
 }
 
-/// `cargo test` builds the examples, in a directory beside that of the tests.
+/// `cargo test` builds the package's programs, in the directory above that of the tests; examples in one beside it.
 fn program(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
-    let shown = program.display();
-    assert!(program.exists(), "{shown} is not there: `cargo build --all-features --examples` makes it");
+    let program = profile.join(format!("{name}{}", env::consts::EXE_SUFFIX));
+    assert!(program.exists(), "{} is not there: `cargo build` makes it, with `--examples` those", program.display());
     program
 }
 

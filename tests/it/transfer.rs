@@ -18,11 +18,11 @@ const BUNDLED: [(&str, &str); 6] = [
 ];
 
 fn start(args: &[&str]) -> Child {
-    process::start("transfer", args)
+    process::start("examples/transfer", args)
 }
 
 fn run(args: &[&str], stdin: &[u8]) -> Run {
-    process::run("transfer", args, stdin)
+    process::run("examples/transfer", args, stdin)
 }
 
 fn piped(text: impl AsRef<[u8]>) -> Run {

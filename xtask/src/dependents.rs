@@ -1,5 +1,5 @@
 //! The crates of users that `tests/dependents` holds: `modelled` model-checks its own code through raddle's types, `plain`
-//! has no models. Each is a workspace of its own, with its own lockfile. And the example that shows the same to a reader.
+//! has no models. Each is a workspace of its own, with its own lockfile. And the scenario that shows the same to a reader.
 
 mod once_cell;
 mod refused;
@@ -16,7 +16,7 @@ const LOOM: &str = "--cfg loom";
 type Result<T = ()> = std::result::Result<T, String>;
 type Check = fn() -> Result;
 
-/// Checks both crates and the example, up to the first failure.
+/// Checks both crates and the scenario, up to the first failure.
 pub(super) fn run() -> bool {
     let checks: [(&str, Check); 10] = [
         ("the README's model is one that runs", readme),
@@ -28,7 +28,7 @@ pub(super) fn run() -> bool {
         ("what does not compile says what to write", refused::run),
         ("a second version in one program is refused", twice::run),
         ("once_cell's own tests with the import changed", once_cell::run),
-        ("the example before_production under loom, with its cures and without", example),
+        ("the scenario before_production under loom, with its cures and without", scenario),
     ];
     checks.into_iter().all(|(what, check)| {
         let result = check();
@@ -125,7 +125,7 @@ fn no_loom(lock: &str) -> Result {
 }
 
 fn package() -> Result {
-    let output = super::cargo().args(["package", "--list", "--allow-dirty", "--quiet"]).output();
+    let output = super::cargo().args(["package", "--package", "raddle", "--list", "--allow-dirty", "--quiet"]).output();
     let output = output.map_err(|error| error.to_string())?;
     let list = String::from_utf8_lossy(&output.stdout);
     if !list.lines().any(|file| file == "tests/loom/mod.rs") {
@@ -137,9 +137,9 @@ fn package() -> Result {
     }
 }
 
-/// Runs the command that the example names, by which every fault is found, and the same with the cures.
-fn example() -> Result {
-    let text = read("examples/before_production.rs")?;
+/// Runs the command that the scenario names, by which every fault is found, and the same with the cures.
+fn scenario() -> Result {
+    let text = read("scenarios/src/bin/before_production.rs")?;
     let command = text.lines().find_map(|line| line.strip_prefix("//! RUSTFLAGS=\"--cfg loom\" cargo "));
     let command = command.ok_or("it names no command")?;
     let cured = command.strip_suffix(" -- --naive").ok_or("its command is another")?;

@@ -13,15 +13,15 @@ use super::{Inventory, Result};
 /// Prints the sizes of the types, and measures nothing.
 const SIZES: &str = "sizes";
 
-/// The programs that measure, from the manifest of the repository (or a worktree of it) at `root`.
+/// The programs that measure, from the manifests of the repository (or a worktree of it) at `root`.
 pub(crate) fn programs(root: &Path) -> Result<Vec<String>> {
     let args = ["metadata", "--no-deps", "--format-version", "1"];
     let output = crate::cargo().args(args).current_dir(root).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("cargo metadata: {error}"))?;
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
-    let package = metadata["packages"].as_array().into_iter().flatten().find(|package| package["name"] == "raddle");
-    let targets = package.ok_or("cargo metadata: no package raddle")?["targets"].as_array();
-    let benches = targets.into_iter().flatten().filter(|target| target["kind"][0] == "bench");
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.filter_map(|package| package["targets"].as_array()).flatten();
+    let benches = targets.filter(|target| target["kind"][0] == "bench");
     let names = benches.filter_map(|target| target["name"].as_str()).filter(|name| *name != SIZES).map(str::to_owned);
     Ok(names.collect())
 }

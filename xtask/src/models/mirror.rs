@@ -13,16 +13,14 @@ pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
 pub(super) fn of_the_crate(folder: &Path, loom: &Path) -> Result<(), String> {
     let root = super::root();
     let mut files = Files::new();
-    for name in ["build.rs", "src", "tests", "benches", "examples", "docs", "README.md", "Cargo.toml"] {
+    for name in ["build.rs", "src", "tests", "examples", "docs", "README.md", "Cargo.toml"] {
         collect(root, Path::new(name), &mut files)?;
     }
     let manifest = files.get_mut(Path::new("Cargo.toml")).expect("it was collected");
     let text = String::from_utf8_lossy(manifest).into_owned();
-    let members = "members = [\"xtask\"]";
-    if !text.contains(members) {
-        return Err(format!("Cargo.toml has no {members} to be left out of the copy"));
-    }
-    *manifest = with_loom(&text.replace(members, "members = []"), loom).into_bytes();
+    let (package, _) =
+        text.split_once("[workspace]\n").ok_or("Cargo.toml has no workspace to be left out of the copy")?;
+    *manifest = with_loom(package, loom).into_bytes();
     update(folder, &files)?;
     lock(folder)
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::{Wish, tool};
 
 /// What the tests and the models spend their time in, besides the crate itself. The other packages are compiled as quickly
-/// as can be: most belong to the benches and are not even called.
+/// as can be.
 const OPTIMISED: [&str; 14] = [
     "alloc",
     "core",
@@ -22,9 +22,6 @@ const OPTIMISED: [&str; 14] = [
     "smallvec",
     "std",
 ];
-
-/// The tests of the examples but `transfer`.
-const SCENARIOS: &str = "examples::";
 
 pub(super) struct Sanitizer {
     /// Below `target`.
@@ -89,9 +86,7 @@ impl Sanitizer {
                 }
             }
         };
-        // The other examples bring along libraries in C, which no sanitizer sees into.
-        eprintln!("== {}: left out: {SCENARIOS}*", self.folder);
-        let passed = tests("integration tests", Command::new(&binary).args(["--skip", SCENARIOS]))?;
+        let passed = tests("integration tests", &mut Command::new(&binary))?;
         let mut what = format!("{passed} integration tests");
         if let Some(seconds) = wish.number {
             let mut long = Command::new(&binary);

@@ -5,8 +5,6 @@
 //! (`--naive`). A tree of [`CancelToken`]s, one for the request, below it one for the analysis, below that one for each
 //! stage, stops all of it, whatever a stage is waiting for.
 
-mod shared;
-
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Sender};
@@ -16,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use raddle::{CancelToken, Limit, OnceCell, OrderedMutex, WaitGroup};
-use shared::Outcome;
+use scenarios::Outcome;
 
 /// The computing of an analysis comes in slices of a tenth of a second.
 const SLICES: usize = 400;
@@ -24,7 +22,7 @@ const SLICES: usize = 400;
 const HANG_UP: usize = 10;
 
 fn main() -> ExitCode {
-    shared::run(cured, naive)
+    scenarios::run(cured, naive)
 }
 
 const fn seconds(seconds: u64) -> Duration {

@@ -5,8 +5,6 @@
 //! the producer waits for ever for room in the queue. Here every image has an end that is written down, whatever
 //! becomes of it; closing the queue ends the workers, and cancelling the shift ends everybody's work early.
 
-mod shared;
-
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::{self, File};
@@ -38,7 +36,7 @@ const SEAT_BELT: Duration = Duration::from_secs(60);
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
-    shared::run(|| cured().map_err(|error| error.to_string()), || naive().map_err(|error| error.to_string()))
+    scenarios::run(|| cured().map_err(|error| error.to_string()), || naive().map_err(|error| error.to_string()))
 }
 
 /// What became of an image.

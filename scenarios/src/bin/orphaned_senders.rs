@@ -6,8 +6,6 @@
 //! cancelled all senders return at once, and each gives its reminder back. Should nobody cancel it, there is a limit
 //! besides.
 
-mod shared;
-
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -15,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use raddle::{CancelToken, Limit, SendWithin, SendWithinError, Stopped, WaitGroup};
-use shared::Outcome;
+use scenarios::Outcome;
 
 const PATIENTS: [&str; 8] = ["Chen", "Deng", "Gao", "Huang", "Li", "Wang", "Zhang", "Zhao"];
 
@@ -23,7 +21,7 @@ const PATIENTS: [&str; 8] = ["Chen", "Deng", "Gao", "Huang", "Li", "Wang", "Zhan
 const SEAT_BELT: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    shared::run(cured, naive)
+    scenarios::run(cured, naive)
 }
 
 fn reminder(patient: &str) -> String {

@@ -8,12 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What came of a run: what was checked, or what is wrong.
-pub(crate) type Outcome<E = String> = Result<String, E>;
+pub type Outcome<E = String> = Result<String, E>;
 
 /// Runs the cure, or with `--naive` what it cures.
 ///
 /// Exit codes: 0 the cure held, 1 a check failed, 2 wrong usage, 3 `--naive` has shown the failure.
-pub(crate) fn run<E: Display>(cured: fn() -> Outcome<E>, naive: fn() -> Outcome<E>) -> ExitCode {
+pub fn run<E: Display>(cured: fn() -> Outcome<E>, naive: fn() -> Outcome<E>) -> ExitCode {
     let args: Vec<_> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => match cured().map_err(|why| why.to_string()).and_then(nobody_left) {

@@ -7,8 +7,6 @@
 //!
 //! The last five seconds go by waiting for the threads of tiny_http, which stay so long in case there is more to do.
 
-mod shared;
-
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
@@ -19,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use raddle::{CancelToken, Counter, ShardedCounter};
-use shared::Outcome;
+use scenarios::Outcome;
 use tiny_http::{Response, Server};
 
 const VISITORS: usize = 4;
@@ -39,7 +37,7 @@ impl Drop for Place<'_> {
 }
 
 fn main() -> ExitCode {
-    shared::run(cured, naive)
+    scenarios::run(cured, naive)
 }
 
 /// Runs a server with as many threads as visitors, each of whom asks that often; how many answers had status 200.

@@ -5,8 +5,6 @@
 //! [`WaitGroup`] knows: every writer takes a worker along, which is done when it is dropped, also by a panic. The
 //! request learns of that, and its wait has a limit.
 
-mod shared;
-
 use std::error::Error;
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -17,7 +15,7 @@ use std::time::Duration;
 
 use raddle::{Stopped, WaitError, WaitGroup, WorkerPanicked};
 use rusqlite::{Connection, TransactionBehavior};
-use shared::Outcome;
+use scenarios::Outcome;
 use tempfile::TempDir;
 
 const ACTIONS: [&str; 6] = [
@@ -37,7 +35,7 @@ const LONG_ENOUGH: Duration = Duration::from_millis(200);
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    shared::run(cured, naive)
+    scenarios::run(cured, naive)
 }
 
 /// The log, and a folder for it that goes with it.

@@ -7,29 +7,26 @@
 //! are printed:
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom" cargo run --release --example before_production --features loom -- --naive
+//! RUSTFLAGS="--cfg loom" cargo run --release -p scenarios --bin before_production -- --naive
 //! ```
-
-mod shared;
 
 use std::any::Any;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 // What loom has to schedule comes from loom. raddle's types see to that themselves.
-#[cfg(all(loom, feature = "loom"))]
+#[cfg(loom)]
 use loom::{sync::Mutex, thread};
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(loom))]
 use std::{sync::Mutex, thread};
 
 use raddle::{Counter, LockError, OrderedMutex, lock_all};
-use shared::Outcome;
+use scenarios::Outcome;
 
-const COMMAND: &str =
-    "RUSTFLAGS=\"--cfg loom\" cargo run --release --example before_production --features loom -- --naive";
+const COMMAND: &str = "RUSTFLAGS=\"--cfg loom\" cargo run --release -p scenarios --bin before_production -- --naive";
 
 fn main() -> ExitCode {
-    shared::run(cured, naive)
+    scenarios::run(cured, naive)
 }
 
 struct Site<Beds> {
@@ -133,7 +130,7 @@ fn explore(program: impl Fn() + Send + Sync + 'static) -> Outcome {
 }
 
 /// In one order of its steps after the other.
-#[cfg(all(loom, feature = "loom"))]
+#[cfg(loom)]
 fn run(program: impl Fn() + Send + Sync + 'static) -> Outcome {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -149,7 +146,7 @@ fn run(program: impl Fn() + Send + Sync + 'static) -> Outcome {
 }
 
 /// On real threads, in whatever order they happen to come.
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(loom))]
 fn run(program: impl Fn() + Send + Sync + 'static) -> Outcome {
     use raddle::{Stopped, WaitError, WaitGroup};
 

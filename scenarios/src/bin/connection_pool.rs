@@ -5,8 +5,6 @@
 //! empty for ever (`--naive`). In a [`OnceCell`] one request opens it and the others wait, each within its own limit. A
 //! failure goes to the request that met it, and the next one tries again. The database is SQLite's, in a file.
 
-mod shared;
-
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +16,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use raddle::{Counter, InitError, OnceCell, OrderedMutex, Stopped};
 use rusqlite::{Connection, OpenFlags};
-use shared::Outcome;
+use scenarios::Outcome;
 
 const REQUESTS: usize = 100;
 const CONNECTIONS: usize = 2;
@@ -32,7 +30,7 @@ const IMPATIENCE: Duration = Duration::from_millis(20);
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    shared::run(cured, naive)
+    scenarios::run(cured, naive)
 }
 
 /// Mounts the volume with the database on it.

@@ -4,8 +4,6 @@
 //! (`--naive`). [`lock_all`] takes both in the order of their ids, whichever way they are named, and lends them in the order
 //! in which they were named, so that no move ever goes the wrong way.
 
-mod shared;
-
 use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -13,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use raddle::{LockError, OrderedMutex, WaitGroup, lock_all};
-use shared::Outcome;
+use scenarios::Outcome;
 
 type Staff = Vec<&'static str>;
 
@@ -21,7 +19,7 @@ type Staff = Vec<&'static str>;
 const ROUNDS: usize = 1_000;
 
 fn main() -> ExitCode {
-    shared::run(cured, naive)
+    scenarios::run(cured, naive)
 }
 
 fn transfer(name: &str, from: &OrderedMutex<Staff>, to: &OrderedMutex<Staff>) -> Result<bool, LockError> {

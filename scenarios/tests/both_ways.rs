@@ -1,10 +1,12 @@
-//! Every scenario among the examples, with its cure and without. That no thread is left behind they see themselves, each
-//! in its own process; `process.rs` kills one that hangs.
+//! Every scenario, with its cure and without. That no thread is left behind they see themselves, each in its own process;
+//! `process.rs` kills one that hangs.
 
-#[cfg(feature = "crossbeam-channel")]
+#[path = "../../tests/it/process.rs"]
+#[expect(dead_code, reason = "some of it is for the tests of `transfer`")]
+mod process;
+
+use process::Run;
 use raddle::Stopped;
-
-use crate::process::{self, Run};
 
 /// With its cure: all checks passed, and only the main thread is left.
 fn cured(name: &str) -> Run {
@@ -32,7 +34,6 @@ fn opposite_orders() {
 }
 
 #[test]
-#[cfg(feature = "crossbeam-channel")]
 fn orphaned_senders() {
     let run = cured("orphaned_senders");
     let all = "remind Chen, remind Deng, remind Gao, remind Huang, remind Li, remind Wang, remind Zhang, remind Zhao";
@@ -86,7 +87,6 @@ fn audit_log() {
     naive("audit_log", "6 of 6 entries were missing when the request said so");
 }
 
-#[cfg(feature = "crossbeam-channel")]
 #[test]
 fn imaging_pipeline() {
     let run = cured("imaging_pipeline");
@@ -99,7 +99,6 @@ fn imaging_pipeline() {
     naive("imaging_pipeline", "no worker is left, and the producer waits for room in a queue of 5");
 }
 
-#[cfg(feature = "crossbeam-channel")]
 #[test]
 fn two_back_ends() {
     let run = cured("two_back_ends");
@@ -141,7 +140,7 @@ fn before_production() {
             run.reports("opposite moves: well in 100 runs");
             run.reports("the last bed: well in 100 runs");
             assert!(end.starts_with("check failed: nothing has shown on real threads"), "{}", run.stdout);
-            assert!(end.ends_with("--example before_production --features loom -- --naive"), "{}", run.stdout);
+            assert!(end.ends_with("--bin before_production -- --naive"), "{}", run.stdout);
         }
         Some(3) => {
             run.reports("fails after these steps");

@@ -7,8 +7,6 @@
 //!
 //! The last five seconds go by waiting for the threads of tiny_http, which stay so long in case there is more to do.
 
-mod shared;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::ExitCode;
@@ -18,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{bounded, select};
 use raddle::{CancelToken, WaitGroup};
-use shared::Outcome;
+use scenarios::Outcome;
 use tiny_http::{Response, Server};
 
 const PARTS: [&str; 2] = ["subjects", "drugs"];
@@ -26,7 +24,7 @@ const BUDGET: Duration = Duration::from_millis(800);
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    shared::run(cured, naive)
+    scenarios::run(cured, naive)
 }
 
 /// Asks for both parts within a budget.
