@@ -66,6 +66,10 @@
 //!
 //! The `try_` forms never wait, so they are free of the order, and what they take counts for later waits.
 //!
+//! Ids are compared across the whole process, in all crates, as far as one copy of raddle is linked. Cargo refuses a second,
+//! incompatible version in one build (`links = "raddle"`). A dynamic library that links its own copy is separate: its locks
+//! and those of the program know nothing of each other.
+//!
 //! The proof is about ordered locks. A thread that holds one while it waits for a cell, a group or a channel must know
 //! that the other side does not need that lock. The recipe: let go first, or wait with a limit.
 //!
@@ -120,8 +124,16 @@
 //!
 //! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do; so `?` takes each into
 //! a `Box<dyn Error>`, and, but for those that carry a value or an initialiser's error, into an [`std::io::Error`]
-//! of the fitting kind. `Duplicate`, `OutOfOrder` and `Reentrant` are mistakes in the program and never depend on
-//! timing.
+//! of the fitting kind.
+//!
+//! `Duplicate`, `OutOfOrder` and `Reentrant` are mistakes in the program. Given the locks that the thread itself holds at the
+//! call, and the initialisers that it runs, the answer depends on ids alone: never on whether a lock is free, nor on what
+//! other threads do. What a thread holds may itself depend on timing in two cases:
+//! * Under work stealing (rayon's `join`, `scope` and parallel iterators) a thread that waits may run another job, under the
+//!   guards that it holds. Hold none there; [the recipe](recipes::locks) says how.
+//! * An initialiser that locks does so under the locks of the caller that comes first. In a [`Lazy`], an `OutOfOrder` is a
+//!   panic, and poisons the value for good: whether it does depends on which caller forces it first. Use
+//!   [`OnceCell::get_or_try_init`], or force the value before locking; see [the recipe](recipes::values).
 //!
 //! The crate panics only where the return type has no room for an error, and the panic names the caller's line: an
 //! initialiser that asks for its own value in a form without an error for that, an access to a [`Lazy`] value whose
@@ -131,7 +143,7 @@
 //! # Model checking
 //! Built with `--cfg loom` and the feature `loom`, the same types run under [loom](https://docs.rs/loom), so a dependent
 //! crate's own loom tests go straight through them. Constructors are not `const` there, and `raddle::model::advance` moves
-//! the clock that limits are measured by. The README has an example, section "Your own models".
+//! the clock that limits are measured by. The repository's `docs/models.md` has an example, section "Your own models".
 //!
 //! # Features
 //! * `crossbeam-channel`: sending and receiving within a limit ([`SendWithin`], [`RecvWithin`]), and a token's channel
@@ -185,13 +197,17 @@ pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
 #[cfg(any(doc, doctest))]
 pub mod recipes;
 #[cfg(any(doc, doctest))]
+#[doc = "[recipes for waiting]: crate::recipes::waiting\n"]
 #[doc = include_str!("../docs/moving.md")]
 pub mod moving {}
 
-/// The examples of the README are tested along with the others.
+// The examples of the README and of the page on models are tested along with the others.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/models.md")]
+struct Models;
 
 #[cfg(all(loom, test))]
 #[path = "../tests/loom/mod.rs"]

@@ -41,7 +41,9 @@ use crate::{Limit, Stopped};
 ///
 /// # Examples
 ///
-/// A pool is opened once. Opening may fail, and no request waits longer than it may:
+/// A pool is opened once. Opening may fail, and no request waits for *another's* opening longer than its limit. The one that
+/// opens the pool takes as long as that does, whatever its limit; [`wait_within`](OnceCell::wait_within) is for a thread that
+/// must not, while another initialises.
 ///
 /// ```
 /// use raddle::{InitError, OnceCell};

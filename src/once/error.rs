@@ -30,6 +30,31 @@ use crate::Stopped;
 /// assert_eq!(answer(&OnceCell::new()), "not opened: invalid digit found in string");
 /// assert_eq!(answer(&OnceCell::with_value(5)), "5 connections");
 /// ```
+///
+/// `Stopped` is the limit of the call. A limit that ends a wait *inside* the initialiser is the initialiser's own error, and
+/// comes as `Init`. Who answers a time-out differently from a failure looks for both:
+///
+/// ```
+/// use raddle::{CancelToken, InitError, OnceCell, Stopped};
+/// use std::time::Duration;
+///
+/// fn status(pool: &OnceCell<u8>, opening: &CancelToken, request: &CancelToken) -> u16 {
+///     let open = || {
+///         opening.sleep(Duration::from_secs(2))?; // stands for a wait
+///         Ok(5)
+///     };
+///     match pool.get_or_try_init_within(open, request) {
+///         Ok(_) => 200,
+///         Err(InitError::Stopped(Stopped::TimedOut) | InitError::Init(Stopped::TimedOut)) => 504,
+///         Err(InitError::Stopped(_) | InitError::Init(_)) => 503,
+///         Err(bug) => panic!("{bug}"),
+///     }
+/// }
+///
+/// let request = CancelToken::new();
+/// let opening = request.child_within(Duration::ZERO); // is over before the pool is open
+/// assert_eq!(status(&OnceCell::new(), &opening, &request), 504);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InitError<E = Infallible> {
@@ -38,7 +63,8 @@ pub enum InitError<E = Infallible> {
     /// The calling thread is initialising this very cell: waiting for itself would never end. Pass to the initialiser
     /// what it needs.
     Reentrant,
-    /// The caller's own initialiser failed. The cell is empty, and the next call tries again.
+    /// The caller's own initialiser failed; a [`Stopped`] that it returned is in here, too. The cell is empty, and the next
+    /// call tries again.
     Init(E),
 }
 

@@ -20,7 +20,9 @@ use crate::sync::{UnsafeCell, const_fn};
 /// # `Lazy`, `OnceCell` or std's
 /// [`std::sync::LazyLock`] does the same for a plain static and needs no dependency. `Lazy` has besides it
 /// `once_cell`'s functions, and an initialiser that asks for its own value panics instead of hanging. A [`OnceCell`]
-/// if a failure must not be final, or no request may wait longer than it may.
+/// if a failure must not be final, if the wait for another thread's initialiser must be bounded, or if the initialiser locks:
+/// it runs under the locks of the caller that comes first, and an [`OutOfOrder`](crate::LockError::OutOfOrder), which can only
+/// panic in a `Lazy`, poisons it for good.
 ///
 /// # Memory ordering
 /// Everything that the initialiser did happens-before the return of every call that gives out the value.

@@ -19,6 +19,7 @@ mod lock;
 mod once;
 #[cfg(not(miri))]
 mod pictures;
+mod pool;
 #[cfg(not(miri))]
 mod process;
 mod properties;

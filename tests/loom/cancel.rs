@@ -43,7 +43,7 @@ fn free_at_last(held: &Shared<Held>) -> Judge<()> {
     Judge::new(move |_| assert_eq!(held.lock.state(), 0))
 }
 
-/// Fails if a canceller misses a thread that is about to sleep, if that thread keeps its registration or the mark that it
+/// Fails if a cancel misses a thread that is about to sleep, or if that thread keeps its registration or the mark that it
 /// set. Two threads.
 #[test]
 fn cancel_against_registration() {
@@ -61,7 +61,7 @@ fn cancel_against_registration() {
     });
 }
 
-/// Fails if a waiter that is cancelled as the lock is let go of neither gets it nor leaves it free. Two threads.
+/// Fails if a waiter that is cancelled as the lock is released neither acquires it nor leaves it free. Two threads.
 #[test]
 fn cancel_against_unlock() {
     explore([7_731, 519], &["wait.woken", "node.cancel-woke"], || {
@@ -79,7 +79,8 @@ fn cancel_against_unlock() {
     });
 }
 
-/// Fails if a waiter that was woken for a lock which others took meanwhile sleeps on after it is cancelled. Two threads.
+/// Fails if a waiter that was woken in vain, because another thread barged in, sleeps on after it is cancelled. Two
+/// threads.
 #[test]
 fn unlock_against_cancel() {
     explore([31_135, 5_887], &["wait.woken", "wait.cancelled-awake"], || {
@@ -98,7 +99,7 @@ fn unlock_against_cancel() {
     });
 }
 
-/// Fails if a waiter that is cancelled as it is handed the lock loses it. Two threads.
+/// Fails if a waiter that is cancelled at the hand-off of the lock to it loses the lock. Two threads.
 #[test]
 fn cancel_against_hand_over() {
     explore([52_541, 8_550], &["raw.handed", "node.cancel-woke"], || {
@@ -118,8 +119,8 @@ fn cancel_against_hand_over() {
     });
 }
 
-/// Fails if cancelling one waiter wakes, or swallows the wake-up of, another that waits for the same lock under another
-/// token. Three threads.
+/// Fails if cancelling one waiter wakes another that waits for the same lock under another token, or swallows its wake-up.
+/// Three threads.
 #[test]
 fn two_tokens() {
     explore_bounded(4, [36_346, 222_371], &["node.cancel-woke"], || {
@@ -140,7 +141,7 @@ fn two_tokens() {
     });
 }
 
-/// Fails if a canceller stops at the first who has registered. Two threads.
+/// Fails if a cancel wakes only the first thread that has registered. Two threads.
 #[test]
 fn behind_another() {
     explore([1_217, 437], &["node.cancel-woke"], || {
@@ -172,7 +173,7 @@ fn either_of_two() {
     });
 }
 
-/// Fails if a waiter whose token expires as the lock is let go of neither gets it nor leaves it free. Two threads.
+/// Fails if a waiter whose token expires as the lock is released neither acquires it nor leaves it free. Two threads.
 #[test]
 fn deadline_against_unlock() {
     explore([1_233, 481], &["wait.timed-out", "wait.woken"], || {
@@ -194,7 +195,7 @@ fn deadline_against_unlock() {
     });
 }
 
-/// Fails if a token ends while a thread waits under it: that thread has a handle of its own. Two threads.
+/// Fails if a token is freed while a thread that has a handle of it waits under it. Two threads.
 #[test]
 fn dropped_while_waited_under() {
     explore([4, 5], &["wait.woken", "tree.end"], || {
@@ -211,7 +212,7 @@ fn dropped_while_waited_under() {
     });
 }
 
-/// Fails if a waiter for the token itself sleeps on after it is cancelled, or if it does not see what came before. Three
+/// Fails if a waiter for the token itself sleeps on after the cancel, or does not see what happened before it. Three
 /// threads.
 #[test]
 fn waiters_for_the_token() {
@@ -252,8 +253,8 @@ fn waiter_for_the_token_gives_up() {
     });
 }
 
-/// Fails if what came before a cancel is not seen by whoever finds the token cancelled, or if its cause is not there.
-/// Two threads.
+/// Fails if a thread that finds the token cancelled does not see what happened before the cancel, or its cause. Two
+/// threads.
 #[test]
 fn check_against_cancel() {
     explore([28, 20], &[], || {
@@ -277,10 +278,10 @@ fn check_against_cancel() {
     });
 }
 
-/// Fails if a call to cancel returns while a descendant is not flagged yet, because another thread is still at it; or if
-/// two cancels of a parent and of its child block each other. Three threads.
+/// Fails if a call to cancel returns before a descendant is flagged, as another thread has yet to flag it; or if cancels of
+/// a parent and of its child deadlock. Three threads.
 #[test]
-fn cancels_meet() {
+fn concurrent_cancels() {
     explore([366_663, 2_921], &["tree.down"], || {
         let parent = CancelToken::new();
         let child = parent.child();
@@ -322,7 +323,7 @@ fn born_while_cancelled() {
     });
 }
 
-/// Fails if a token ends before all that was done through its handles: here, reading its cause. Two threads.
+/// Fails if a token is freed before all that was done through its handles: here, reading its cause. Two threads.
 #[test]
 fn last_handle() {
     explore([3, 2], &["tree.end"], || {
@@ -336,7 +337,7 @@ fn last_handle() {
     });
 }
 
-/// Fails if a canceller uses a child that has ended, or if a cause or a branch is not dropped. Two threads.
+/// Fails if a cancel uses a child that was freed, or if a cause or a branch is not dropped. Two threads.
 #[test]
 fn dropped_while_cancelled() {
     explore([594, 588], &["tree.down", "tree.end"], || {

@@ -56,8 +56,8 @@ fn sharded() {
     });
 }
 
-/// Fails if a thread counts in a segment that another has made and does not see it made. Two threads with numbers of the
-/// same segment.
+/// Fails if a thread counts in a segment that another has allocated and does not see it initialised. Two threads with
+/// numbers of the same segment.
 #[test]
 fn one_segment() {
     explore([1_235, 144], &["sharded.made-twice"], || {
@@ -73,8 +73,8 @@ fn one_segment() {
     });
 }
 
-/// Fails if a number is given on before its last holder's last addition, so that one of the two is lost. Three threads:
-/// two that may or may not get one number, and one that reads.
+/// Fails if a slot's number is reused before its last holder's last addition, so that one of the two is lost. Three
+/// threads: two that may or may not get one number, and one that reads.
 #[test]
 fn index_given_on() {
     explore([599, 97], &["index.end"], || {
@@ -114,7 +114,7 @@ fn adder_and_taker(counter: &Shared<ShardedCounter>) -> (JoinHandle<()>, JoinHan
     (loom::thread::spawn(move || adders.inc()), loom::thread::spawn(move || takers.take()))
 }
 
-/// Fails if a sum beside a taker is below zero although nothing was subtracted. Three threads.
+/// Fails if a sum that runs concurrently with `take` is below zero although nothing was subtracted. Three threads.
 #[test]
 fn sum_beside_a_taker() {
     explore([660, 181], &[], || {
@@ -127,7 +127,7 @@ fn sum_beside_a_taker() {
     });
 }
 
-/// Fails if an addition is in no take and not in the rest, or in two of them, or if a take is negative where nothing was
+/// Fails if an addition is in no take and not in the rest, or in two of them; or if a take is negative although nothing was
 /// subtracted. Three threads.
 #[test]
 fn takers() {

@@ -20,7 +20,7 @@ fn counter() {
     });
 }
 
-/// Fails if one of three waiters is left behind. Four threads.
+/// Fails if one of three waiters is left asleep. Four threads.
 #[test]
 fn three_waiters() {
     explore_bounded(3, [10_286, 331_559], &["wait.woken", "group.end-parked"], || {
@@ -34,7 +34,7 @@ fn three_waiters() {
     });
 }
 
-/// Fails if a sleeper is left behind among others, or if two threads hold the lock at once. Four threads.
+/// Fails if a waiter is left asleep among others, or if two threads hold the lock at once. Four threads.
 #[test]
 #[ignore = "half a minute: cargo xtask models --slow"]
 fn four_lockers() {
@@ -102,7 +102,8 @@ fn failure_before_candidates_and_a_watcher() {
     });
 }
 
-/// Fails if a reader or a writer is left behind while turns change, or if a writer is in the lock with anybody else. Four threads.
+/// Fails if a reader or a writer is left asleep while turns change, or if a writer shares the critical section. Four
+/// threads.
 #[test]
 #[ignore = "half a minute: cargo xtask models --slow"]
 fn two_readers_and_two_writers() {

@@ -154,8 +154,8 @@ fn one_writer_of_two() {
     });
 }
 
-/// Fails if the mark of a writer that gave up while another held outlives the hand-over to the readers, or if it comes in
-/// beside that one as a reader. Three threads.
+/// Fails if the mark of a writer that gave up while another held the lock outlives the hand-off to the readers, or if it
+/// gets in beside that writer as a reader. Three threads.
 #[test]
 fn writer_behind_a_writer() {
     explore([162_637, 37_887], &["wait.timed-out", "rw.readers-let-in"], || {
@@ -260,8 +260,8 @@ fn writer_as_the_reader_leaves() {
     });
 }
 
-/// Fails if a lock that is let go of while a cancelled sleeper has yet to take back its mark does not hand over what was
-/// done under it. Three threads.
+/// Fails if there is no happens-before edge from a release, while a cancelled sleeper has yet to take back its mark, to the
+/// next acquire. Three threads.
 #[test]
 fn cancelled_beside_one_who_tries() {
     explore_bounded(3, [1_693, 13_548], &["node.cancel-woke"], || {

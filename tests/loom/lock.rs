@@ -81,7 +81,7 @@ fn nested_against_all() {
     });
 }
 
-/// Fails if waiting below what is held is not refused at once: then the two could deadlock. Two threads.
+/// Fails if a wait for a lock below one that is held is not refused at once: then the two could deadlock. Two threads.
 #[test]
 fn nested_the_wrong_way() {
     explore([10, 10], &[], || {
@@ -97,7 +97,7 @@ fn nested_the_wrong_way() {
     });
 }
 
-/// Fails if a set that cannot be had in time leaves one of its locks taken. Two threads.
+/// Fails if a set that is not acquired in time leaves one of its locks held. Two threads.
 #[test]
 fn rolled_back() {
     explore([1_018, 191], &["wait.timed-out", "lock.roll-back"], || {
@@ -120,7 +120,7 @@ fn rolled_back() {
     });
 }
 
-/// Fails if `try_lock_all` waits, or leaves one lock taken when another is busy. Two threads, each of which tries in the
+/// Fails if `try_lock_all` blocks, or leaves one lock held when another is taken. Two threads, each of which tries in the
 /// other's order.
 #[test]
 fn try_against_try() {

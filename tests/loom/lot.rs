@@ -61,7 +61,7 @@ fn deadline_against_wake() {
     assert_eq!(results, ["Invalid", "TimedOut", "Unparked(UnparkToken(7))"]);
 }
 
-/// Fails if a deadline that has passed already when the thread lies down does not end its sleep. One thread.
+/// Fails if a deadline that has passed before the thread parks does not end its sleep. One thread.
 #[test]
 fn deadline_passed() {
     explore([1, 1], &[], || {
@@ -98,8 +98,7 @@ fn filter_picks_by_token() {
     });
 }
 
-/// Fails if state made in one execution is met in the next: each begins with an empty lot and a clock at its start. One
-/// thread.
+/// Fails if state of one execution leaks into the next: each begins with an empty lot and a clock at its start. One thread.
 #[test]
 fn executions_are_apart() {
     explore([1, 1], &[], || {

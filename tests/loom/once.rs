@@ -31,7 +31,7 @@ fn get_against_init() {
     assert_eq!(Vec::from_iter(results.lock().unwrap().iter().copied()), [None, Some(7)]);
 }
 
-/// Fails if two initialisers run, if a caller gets a value that is not written, or sleeps on after it is. Three threads.
+/// Fails if two initialisers run, or if a caller gets a value that is not written, or sleeps on after it is. Three threads.
 #[test]
 fn three_initialisers() {
     explore([42_860, 70_700], &["wait.woken", "wait.invalid", "once.finish-parked"], || {
@@ -214,7 +214,7 @@ fn reentrance() {
     });
 }
 
-/// Fails if two threads make a lazy value, or if one sees it unmade. Two threads.
+/// Fails if two threads initialise a lazy value, or if one sees it uninitialised. Two threads.
 #[test]
 fn lazy() {
     explore([27, 40], &["wait.woken", "once.finish-parked"], || {

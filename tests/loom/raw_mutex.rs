@@ -41,8 +41,8 @@ impl Guarded {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Fails if two threads are in the lock at once, if one does not see what the other did under it, or if a sleeper is
-/// left behind. Two threads.
+/// Fails if two threads are in the critical section at once, or if one does not see what the other did there, or if a
+/// waiter is left asleep. Two threads.
 #[test]
 fn two_lockers() {
     explore([10, 10], &["wait.woken", "wait.invalid", "raw.unlock-parked"], || {
@@ -55,7 +55,7 @@ fn two_lockers() {
     });
 }
 
-/// Fails if a sleeper is left behind while another is woken. Three threads.
+/// Fails if a waiter is left asleep while another is woken. Three threads.
 #[test]
 fn three_lockers() {
     explore([19_930, 24_350], &["wait.woken", "raw.unlock-parked"], || {
@@ -83,14 +83,14 @@ fn contended() -> Shared<Guarded> {
     guarded
 }
 
-/// Fails if a waiter can be overtaken more often than the bound, or if what was done under a lock is not seen by the
-/// thread that it is handed to. Two threads.
+/// Fails if barging threads can overtake a waiter more often than the bound, or if a thread does not see what was done
+/// under a lock that is handed off to it. Two threads.
 #[test]
 fn hand_over() {
     explore([107, 196], &["raw.handed"], || drop(contended()));
 }
 
-/// Fails if a lock that is handed over can be taken by another thread before its receiver has run. Two threads.
+/// Fails if another thread can barge in between the hand-off of a lock and its receiver's run. Two threads.
 #[test]
 fn handed_over_is_taken() {
     explore([1_121, 6_955], &["raw.handed"], || {
@@ -103,7 +103,7 @@ fn handed_over_is_taken() {
     });
 }
 
-/// Fails if `try_lock` takes a lock that is held, or leaves one behind. Two threads.
+/// Fails if `try_lock` acquires a lock that is held, or leaves one held. Two threads.
 #[test]
 fn try_against_lock() {
     explore([9, 8], &[], || {
@@ -121,7 +121,7 @@ fn try_against_lock() {
     });
 }
 
-/// Fails if a waiter whose limit passes as the lock is let go neither gets it nor leaves it free. Two threads.
+/// Fails if a waiter whose limit passes as the lock is released neither acquires it nor leaves it free. Two threads.
 #[test]
 fn limit_against_unlock() {
     explore([957, 507], &["wait.timed-out", "wait.woken", "raw.leave-last"], || {
@@ -180,7 +180,7 @@ fn leaver_passes_on() {
     });
 }
 
-/// Fails if a poisoner leaves a sleeper behind, or if somebody gets a poisoned lock. Three threads.
+/// Fails if a poisoner leaves a waiter asleep, or if a thread acquires a poisoned lock. Three threads.
 #[test]
 fn poison_wakes_all() {
     explore([337, 613], &["raw.poison-parked", "wait.woken"], || {
@@ -194,9 +194,10 @@ fn poison_wakes_all() {
     });
 }
 
-/// Fails if a poisoned lock can be mended by two threads, or if the mender does not see what the poisoner did. Two threads.
+/// Fails if two threads can recover a poisoned lock, or if the one that does does not see what the poisoner did. Two
+/// threads.
 #[test]
-fn mended_poison() {
+fn recovered_poison() {
     explore([12, 10], &[], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
@@ -218,8 +219,8 @@ fn mended_poison() {
     });
 }
 
-/// Fails if what was done before a lock was poisoned is not seen by the first to take it after the poison was cleared
-/// by a third. Three threads.
+/// Fails if the first thread to acquire a lock whose poison a third has cleared does not see what was done before the
+/// poisoning. Three threads.
 #[test]
 fn cleared_poison() {
     explore([73, 49], &[], || {

@@ -29,7 +29,8 @@ fn read(lock: &OrderedRwLock<u32>) -> u32 {
     *lock.read().unwrap()
 }
 
-/// Fails if a reader and a writer are in the lock at once, if one does not see what the other did, or sleeps on. Two threads.
+/// Fails if a reader and a writer hold the lock at once, or if one does not see what the other did, or sleeps on. Two
+/// threads.
 #[test]
 fn reader_and_writer() {
     explore([16, 14], &["wait.woken", "rw.last-reader", "rw.readers-let-in", "rw.handed-write"], || {
@@ -42,7 +43,7 @@ fn reader_and_writer() {
     });
 }
 
-/// Fails if two writers are in the lock at once, or one is left behind. Two threads, one of which writes twice so that the
+/// Fails if two writers hold the lock at once, or one is left asleep. Two threads, one of which writes twice so that the
 /// other can lose.
 #[test]
 fn two_writers() {
@@ -57,8 +58,8 @@ fn two_writers() {
     });
 }
 
-/// Fails if a writer that lets in two readers counts one of them: the lock would be free while the other reads, and then a
-/// word of nonsense. Three threads.
+/// Fails if a writer that lets in two readers counts one of them: the lock would be free while the other reads. Three
+/// threads.
 #[test]
 fn readers_let_in_together() {
     explore([13_450, 5_228], &["rw.readers-let-in"], || {
@@ -77,7 +78,7 @@ fn readers_let_in_together() {
     });
 }
 
-/// Fails if a lock that is handed over to a writer can be taken by another before its receiver has run. Two threads.
+/// Fails if another thread can barge in between the hand-off of a lock to a writer and that writer's run. Two threads.
 #[test]
 fn handed_over_is_taken() {
     explore([115, 477], &["rw.handed-write"], || {
@@ -94,8 +95,8 @@ fn handed_over_is_taken() {
     });
 }
 
-/// Fails if the last of two readers does not hand the lock to the writer, or a reader that came behind the writer is left
-/// behind. Three threads.
+/// Fails if the last of two readers does not hand the lock off to the writer, or if a reader behind the writer is left
+/// asleep. Three threads.
 #[test]
 fn two_readers_and_a_writer() {
     explore([4_933, 5_994], &["rw.last-reader", "rw.readers-let-in"], || {
@@ -133,7 +134,7 @@ fn mark_of_a_writer_that_gave_up() {
     });
 }
 
-/// Fails if a writer that is handed the lock just when its time has passed does not see what was done before. Three
+/// Fails if a writer to which the lock is handed off just as its time passes does not see what was done before. Three
 /// threads.
 #[test]
 fn handed_over_late() {
@@ -156,7 +157,7 @@ fn handed_over_late() {
     });
 }
 
-/// Fails if a writer or a reader is left behind while others are let in. Three threads.
+/// Fails if a writer or a reader is left asleep while others are let in. Three threads.
 #[test]
 fn two_writers_and_a_reader() {
     explore([10_623, 8_790], &["rw.writer-woken", "rw.readers-let-in"], || {
@@ -175,7 +176,7 @@ fn two_writers_and_a_reader() {
     });
 }
 
-/// Fails if a writer that gives up keeps out the readers that it held back. The first reader never lets go, so a reader
+/// Fails if a writer that gives up keeps out the readers that it held back. The first reader never releases, so a reader
 /// that is kept out is a deadlock. Three threads.
 #[test]
 fn writer_gives_up() {
@@ -194,8 +195,8 @@ fn writer_gives_up() {
     });
 }
 
-/// Fails if a writer whose time passes as the last reader leaves neither gets the lock nor leaves it free, or keeps its
-/// mark. Two threads.
+/// Fails if a writer whose time passes as the last reader releases neither acquires the lock nor leaves it free, or keeps
+/// its mark. Two threads.
 #[test]
 fn writer_times_out() {
     explore([275, 51], &["wait.timed-out", "rw.leave-last"], || {
@@ -233,7 +234,7 @@ fn leaver_takes_its_mark() {
     });
 }
 
-/// Fails if a reader that is cancelled as the writer leaves neither gets the lock nor leaves it free. Two threads.
+/// Fails if a reader that is cancelled as the writer releases neither acquires the lock nor leaves it free. Two threads.
 #[test]
 fn reader_is_cancelled() {
     explore([7_731, 519], &["node.cancel-woke", "rw.leave-last"], || {
@@ -255,7 +256,7 @@ fn reader_is_cancelled() {
     });
 }
 
-/// Fails if a poisoner leaves a sleeper behind, or if somebody gets a poisoned lock. Three threads.
+/// Fails if a poisoner leaves a waiter asleep, or if a thread acquires a poisoned lock. Three threads.
 #[test]
 fn poison_wakes_all() {
     explore([338, 222], &["rw.poison-parked", "wait.woken"], || {
@@ -273,9 +274,9 @@ fn poison_wakes_all() {
     });
 }
 
-/// Fails if who mends a lock does not see what the poisoner did, or if two mend it. Two threads.
+/// Fails if the thread that recovers a lock does not see what the poisoner did, or if two recover it. Two threads.
 #[test]
-fn mended_poison() {
+fn recovered_poison() {
     explore([12, 10], &[], || {
         let lock = lock();
         let mut guard = lock.write().unwrap();
@@ -333,7 +334,7 @@ fn two_sleeping_writers() {
     });
 }
 
-/// Fails if a writer that lets go prefers the next writer to readers that sleep. Three threads.
+/// Fails if a writer that releases the lock prefers the next writer to readers that sleep. Three threads.
 #[test]
 fn turn_of_readers() {
     explore([75_751, 82_649], &["rw.readers-let-in"], || {
@@ -358,7 +359,7 @@ fn turn_of_readers() {
     });
 }
 
-/// Fails if the last reader that leaves prefers readers to a writer that slept before them. Three threads.
+/// Fails if the last reader to release the lock prefers readers to a writer that slept before them. Three threads.
 #[test]
 fn turn_of_the_writer() {
     explore([35_791, 55_458], &["rw.handed-write"], || {
@@ -383,7 +384,7 @@ fn turn_of_the_writer() {
     });
 }
 
-/// Fails if a writer that was alone in the queue gets the lock with a mark left. Two threads.
+/// Fails if a writer that was alone in the queue acquires the lock and leaves a mark. Two threads.
 #[test]
 fn mark_of_one_writer() {
     explore([6, 8], &["rw.writer-woken"], || {
@@ -401,7 +402,7 @@ fn mark_of_one_writer() {
     });
 }
 
-/// Fails if a reader that was alone in the queue gets the lock with a mark left. Two threads.
+/// Fails if a reader that was alone in the queue acquires the lock and leaves a mark. Two threads.
 #[test]
 fn mark_of_one_reader() {
     explore([6, 7], &["rw.readers-let-in"], || {
@@ -419,7 +420,7 @@ fn mark_of_one_reader() {
     });
 }
 
-/// Fails if a writer that was alone in the queue is handed the lock with a mark left. Two threads.
+/// Fails if a hand-off to a writer that was alone in the queue leaves a mark. Two threads.
 #[test]
 fn mark_of_one_writer_behind_a_reader() {
     explore([6, 7], &["rw.handed-write"], || {

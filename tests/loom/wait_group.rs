@@ -68,7 +68,7 @@ fn two_workers() {
     });
 }
 
-/// Fails if one of two waiters is left behind. Three threads.
+/// Fails if one of two waiters is left asleep. Three threads.
 #[test]
 fn two_waiters() {
     explore([1_173, 2_608], &["wait.woken", "group.end-parked"], || {

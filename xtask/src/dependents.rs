@@ -19,7 +19,7 @@ type Check = fn() -> Result;
 /// Checks both crates and the scenario, up to the first failure.
 pub(super) fn run() -> bool {
     let checks: [(&str, Check); 10] = [
-        ("the README's model is one that runs", readme),
+        ("the model in docs/models.md is one that runs", first_model),
         ("a user's models through raddle's types, and everyday tests beside them", modelled),
         ("each broken program fails for the reason it names, and its cured twin passes", pairs),
         ("a user without models, also where --cfg loom is set", plain),
@@ -40,9 +40,9 @@ pub(super) fn run() -> bool {
     })
 }
 
-/// The README's section on models shows what `modelled` has: lines of its manifest (but for the path to raddle), its
+/// The section on a user's models in docs/models.md shows what `modelled` has: lines of its manifest (but for the path to raddle), its
 /// `tests/models.rs`, and the command that runs that.
-fn readme() -> Result {
+fn first_model() -> Result {
     let manifest = read("tests/dependents/modelled/Cargo.toml")?.replace(", path = \"../../..\"", "");
     if !manifest.contains(&snippet("toml")?) {
         return Err("its manifest is not modelled/Cargo.toml's".to_owned());
@@ -55,12 +55,12 @@ fn readme() -> Result {
     cargo("modelled", &Vec::from_iter(args.split(' ')), LOOM)?.expect("opposite_moves")
 }
 
-/// The code block of that kind in the README's section on models.
+/// The code block of that kind in that section.
 fn snippet(kind: &str) -> Result<String> {
-    let readme = read("README.md")?;
-    let section = readme.split("\n## ").find(|section| section.starts_with("Your own models\n"));
+    let page = read("docs/models.md")?;
+    let section = page.split("\n## ").find(|section| section.starts_with("Your own models\n"));
     let block = section.and_then(|section| section.split_once(&format!("```{kind}\n"))?.1.split_once("```"));
-    Ok(block.ok_or(format!("the README's section \"Your own models\" has no {kind}"))?.0.to_owned())
+    Ok(block.ok_or(format!("the section \"Your own models\" of docs/models.md has no {kind}"))?.0.to_owned())
 }
 
 fn modelled() -> Result {

@@ -10,7 +10,7 @@ usage: cargo xtask COMMAND
   test       format, clippy, unit, property, example and doc tests, and the models on loom as published
   models [--corrected | --slow | --table]
              the models alone, on loom as published and on the corrected one, whose acceptance tests come first;
-             --corrected leaves out loom as published, --table writes their table in the README
+             --corrected leaves out loom as published, --table writes their table in docs/models.md
   mutants [PREFIX]
              weaken each named ordering and leave out each named step, and see that a model fails
   package    the package as it would be uploaded, unpacked and tested
@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
              status 77 if the tool cannot be had here: not run
   sanitize [--require]
              the quick forms of all three
-  bench-report [--quick] [--no-run] [--readme]
+  bench-report [--quick] [--no-run] [--docs]
              run the benches and make one page of their figures: target/bench-report/index.html
   bench-compare BASE [HEAD]
              what became slower or faster between two commits or saved baselines; --help tells more";
@@ -34,10 +34,10 @@ mod bench_compare;
 mod bench_data;
 mod bench_report;
 mod dependents;
+mod generated;
 mod models;
 mod mutants;
 mod publish;
-mod readme;
 mod sanitize;
 mod table;
 

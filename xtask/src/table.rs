@@ -1,4 +1,4 @@
-//! The table of all models in the README, made from their sources and from what a run printed.
+//! The table of all models in docs/models.md, made from their sources and from what a run printed.
 //!
 //! Names, threads, numbers of executions (which the models assert) and texts come from the sources, seconds from a run on
 //! the corrected loom. So all but the seconds can be checked without a run.
@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::readme::Part;
+use super::generated::Part;
 
-const PART: Part = Part { name: "models", by: "cargo xtask models --table" };
+const PART: Part = Part { page: "docs/models.md", name: "models", by: "cargo xtask models --table" };
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -32,13 +32,13 @@ pub(super) fn write(output: &str) -> Result {
     PART.set(&table_of(&seconds)?)
 }
 
-/// Whether the README's table is that of the sources.
+/// Whether that table is the one of the sources.
 pub(super) fn check() -> Result {
     let table = PART.get()?;
     if table == table_of(&seconds_of(&table))? {
         return Ok(());
     }
-    Err("the README's table is not that of the models: cargo xtask models --table makes it anew".to_owned())
+    Err("docs/models.md's table is not that of the models: cargo xtask models --table writes it".to_owned())
 }
 
 fn root() -> PathBuf {

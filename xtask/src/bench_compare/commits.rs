@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
 
 use super::{Options, Series, Sides, baselines};
-use crate::bench_data::{Figure, Inventory, Progress, Result, programs, root, succeed, target};
+use crate::bench_data::{Figure, Inventory, Progress, Result, listed, programs, root, succeed, target};
 
 /// Short runs: what counts is that there are many of them.
 const ARGS: &[&str] =
@@ -43,8 +44,16 @@ pub(super) fn series(base: &str, options: &Options) -> Result<(Sides, Vec<Series
     let inventory = inventory(&figures, &built)?;
     let both = |program: &str| built.iter().all(|built| built.programs.iter().any(|(name, _)| name == program));
     let programs: Vec<_> = built[1].programs.iter().map(|(name, _)| name.as_str()).filter(|name| both(name)).collect();
-    let weight: f64 = inventory.groups.iter().map(|group| group.seconds).sum();
-    let mut progress = Progress::new(2.0 * options.rounds as f64 * weight, SHORT);
+    let mut each_round = 0.0;
+    for built in &built {
+        for program in &programs {
+            each_round += built.seconds(program, &figures.join("list"), &inventory, options)?;
+        }
+    }
+    if each_round == 0.0 {
+        return Err("there is no such benchmark".to_owned());
+    }
+    let mut progress = Progress::new(options.rounds as f64 * each_round, SHORT);
     for round in 0..options.rounds {
         // The two runs of a program are neighbours in time, and take turns in who is first.
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
@@ -75,6 +84,17 @@ impl Built {
         command.env("CRITERION_HOME", home).current_dir(root());
         command
     }
+
+    /// How long a full run of the program takes, about, without what the filter leaves out.
+    fn seconds(&self, program: &str, home: &Path, inventory: &Inventory, options: &Options) -> Result<f64> {
+        let mut list = self.command(program, home);
+        list.args(["--bench", "--list"]).args(&options.filter).stderr(Stdio::null());
+        let output = list.output().map_err(|error| format!("{list:?}: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("{list:?}: {}", output.status));
+        }
+        Ok(listed(&String::from_utf8_lossy(&output.stdout)).map(|id| inventory.seconds(id)).sum())
+    }
 }
 
 /// What head's programs measure, or base's where head's do not write it down.
@@ -104,7 +124,8 @@ fn build(folder: &Path, commit: &str, options: &Options) -> Result<Built> {
         git.args(["worktree", "add", "--quiet", "--force", "--detach"]).arg(&tree).arg(commit).current_dir(root());
         succeed(&mut git)?;
     }
-    eprintln!("building the benches of {}", &commit[..12]);
+    eprintln!("building the benches of {}, from nothing the first time; the countdown begins after it", &commit[..12]);
+    let started = Instant::now();
     let all = programs(&tree)?;
     let wanted: Vec<_> =
         all.into_iter().filter(|name| options.programs.is_empty() || options.programs.contains(name)).collect();
@@ -119,6 +140,7 @@ fn build(folder: &Path, commit: &str, options: &Options) -> Result<Built> {
     if !output.status.success() {
         return Err(format!("the benches of {} do not build", &commit[..12]));
     }
+    eprintln!("built in {} s", started.elapsed().as_secs());
     let mut built = executables(&String::from_utf8_lossy(&output.stdout));
     // In the order of the manifest; Cargo tells them as they are done.
     built.sort_by_key(|(name, _)| wanted.iter().position(|wanted| wanted == name));

@@ -16,13 +16,15 @@ usage: cargo xtask bench-compare [OPTIONS] BASE [HEAD]
 BASE and HEAD are both commits (HEAD is the current one unless given), or both baselines that
 `cargo bench -- --save-baseline NAME` saved (HEAD is the latest run unless given).
 
-Commits are checked out below target/bench-compare, built, and run in alternation: about twenty-five minutes for all benches,
-one for each round and side, and two builds before that. Baselines NAME-1, NAME-2, ... are rounds of NAME; with fewer than
-six of them only large changes can be told from noise.
+Commits are checked out and built below target/bench-compare, and run in alternation. The runs take about twenty-five minutes
+for all benches: one minute for each round and side. The builds come on top of that. The first time a commit is built from
+nothing, dependencies included, in a folder of its own that later comparisons use again.
 
-  --bench PROGRAM   only this one; may be given again
-  --filter REGEX    only benchmarks whose group/name/parameter it matches
-  --rounds N        of commits: twelve unless given, at least six
+Baselines NAME-1, NAME-2, ... are rounds of NAME; with fewer than six of them only large changes can be told from noise.
+
+  --bench PROGRAM   only this program, built and run; may be given again
+  --filter REGEX    of commits: only the benchmarks whose group/name/parameter it matches
+  --rounds N        of commits: how often each side is run, twelve times unless given, at least six
   --markdown        for a pull request
 
 Exit code: 0 nothing is slower, 1 something is, 2 it could not be told.";

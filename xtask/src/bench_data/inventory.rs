@@ -110,6 +110,12 @@ impl Inventory {
         programs.sort();
         Self::of(home, &programs)
     }
+
+    /// How long a full run of the benchmark `group/name/parameter` takes, about; nothing if it is not among these.
+    pub(crate) fn seconds(&self, id: &str) -> f64 {
+        let of_it = |group: &&Group| id.strip_prefix(&group.name).is_some_and(|rest| rest.starts_with('/'));
+        self.groups.iter().find(of_it).map_or(0.0, |group| group.seconds / group.entries.len() as f64)
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +134,15 @@ mod tests {
         assert_eq!(roles[..3], [(Role::Ours, 2), (Role::Ours, 2), (Role::Peer, 2)]);
         assert_eq!(roles[6], (Role::Limit, 2));
         assert_eq!(group.goals[0].ours, ("sharded".to_owned(), "1".to_owned()));
+    }
+
+    #[test]
+    fn each_benchmark_has_its_share_of_the_groups_time() {
+        let inventory = Inventory::all(&recorded()).unwrap();
+        let group = &inventory.groups[0];
+        let each = inventory.seconds("counter/inc/atomic/1");
+        assert!(each > 0.0 && (each * group.entries.len() as f64 - group.seconds).abs() < 1e-9);
+        assert_eq!(inventory.seconds("counter/include/atomic/1"), 0.0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod programs;
 
 pub(super) use figure::{Figure, Gate};
 pub(super) use inventory::{Entry, Goal, Group, Inventory, Role, What};
-pub(super) use programs::{Progress, programs, succeed};
+pub(super) use programs::{Progress, listed, programs, succeed};
 
 use std::fs;
 use std::path::{Path, PathBuf};

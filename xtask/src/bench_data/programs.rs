@@ -72,7 +72,7 @@ impl Progress {
             let _ = writeln!(file, "{line}");
             if let Some(id) = benchmark(&line) {
                 self.done += current;
-                current = weight(inventory, id);
+                current = inventory.seconds(id);
                 self.line(&format!("{id}{note}"));
             }
         }
@@ -91,11 +91,9 @@ fn benchmark(line: &str) -> Option<&str> {
     line.strip_prefix('[')?.split_once("] ")?.1.split(" (").next()
 }
 
-/// How long a full run of that benchmark takes, about.
-fn weight(inventory: &Inventory, id: &str) -> f64 {
-    let group =
-        inventory.groups.iter().find(|group| id.strip_prefix(&group.name).is_some_and(|rest| rest.starts_with('/')));
-    group.map_or(0.0, |group| group.seconds / group.entries.len() as f64)
+/// The benchmarks that a program prints for `--list`, one on a line: `group/name/parameter: benchmark`.
+pub(crate) fn listed(output: &str) -> impl Iterator<Item = &str> {
+    output.lines().filter_map(|line| line.strip_suffix(": benchmark"))
 }
 
 #[cfg(test)]
@@ -106,6 +104,12 @@ mod tests {
     fn finds_progress_lines() {
         assert_eq!(benchmark("[3/28] counter/inc/atomic/1 (gated)"), Some("counter/inc/atomic/1"));
         assert_eq!(benchmark("Benchmarking counter/inc/atomic/1: Warming up for 50.000 ms"), None);
+    }
+
+    #[test]
+    fn finds_what_is_listed() {
+        let output = "counter/inc/atomic/1: benchmark\n\n2 benchmarks\ncounter/inc/std/1: benchmark\n";
+        assert!(listed(output).eq(["counter/inc/atomic/1", "counter/inc/std/1"]));
     }
 
     #[test]

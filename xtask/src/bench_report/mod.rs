@@ -10,20 +10,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::bench_data::{Inventory, Progress, Result, criterion_home, programs, root, succeed, target, write};
-use super::readme::Part;
+use super::generated::Part;
 use machine::{Conditions, Size};
 
 const USAGE: &str = "\
-usage: cargo xtask bench-report [--quick] [--no-run] [--readme]
+usage: cargo xtask bench-report [--quick] [--no-run] [--docs]
 
 Runs every bench and writes target/bench-report/index.html, a page that needs nothing else, and table.md beside it.
 In full that takes about six minutes, and the build before it.
 
   --quick   ten short samples of each: one minute, wider intervals, no plots of Criterion's own
   --no-run  of the figures that are there already
-  --readme  puts the table into the README as well";
+  --docs    writes the table into docs/benchmarks.md as well";
 
-const PART: Part = Part { name: "benchmarks", by: "cargo xtask bench-report --readme" };
+const PART: Part = Part { page: "docs/benchmarks.md", name: "benchmarks", by: "cargo xtask bench-report --docs" };
 
 /// What of a full run's time a quick one takes, about; only to guess before anything was measured.
 const QUICK: f64 = 0.35;
@@ -31,12 +31,12 @@ const QUICK_ARGS: &[&str] =
     &["--sample-size=10", "--warm-up-time=0.05", "--measurement-time=0.2", "--nresamples=5000", "--noplot"];
 
 pub(super) fn run(args: impl Iterator<Item = String>) -> ExitCode {
-    let (mut quick, mut measure, mut readme) = (false, true, false);
+    let (mut quick, mut measure, mut docs) = (false, true, false);
     for arg in args {
         match arg.as_str() {
             "--quick" => quick = true,
             "--no-run" => measure = false,
-            "--readme" => readme = true,
+            "--docs" => docs = true,
             "--help" | "-h" => {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;
@@ -47,7 +47,7 @@ pub(super) fn run(args: impl Iterator<Item = String>) -> ExitCode {
             }
         }
     }
-    match report(quick, measure, readme) {
+    match report(quick, measure, docs) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("bench-report: {why}");
@@ -56,7 +56,7 @@ pub(super) fn run(args: impl Iterator<Item = String>) -> ExitCode {
     }
 }
 
-fn report(quick: bool, measure: bool, readme: bool) -> Result {
+fn report(quick: bool, measure: bool, docs: bool) -> Result {
     let folder = target().join("bench-report");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let (home, programs) = (criterion_home(), programs(root())?);
@@ -71,7 +71,7 @@ fn report(quick: bool, measure: bool, readme: bool) -> Result {
     write(&page, &page::page(&sections, &conditions, &sizes))?;
     let text = table::table(&sections, &conditions);
     write(&table, &text)?;
-    if readme {
+    if docs {
         PART.set(&format!("\n{text}\n"))?;
     }
     let losses = sections.iter().map(|section| section.losses().len()).sum::<usize>();

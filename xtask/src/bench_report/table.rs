@@ -1,4 +1,4 @@
-//! The figures as Markdown, for the README.
+//! The figures as Markdown, for docs/benchmarks.md.
 
 use std::fmt::Write;
 

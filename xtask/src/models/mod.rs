@@ -22,7 +22,7 @@ pub(super) enum Extent {
     Corrected,
     /// The models that are ignored otherwise, too.
     Slow,
-    /// These as well; the README's table is made anew from this run.
+    /// These as well; the table in docs/models.md is written from this run.
     Table,
 }
 
