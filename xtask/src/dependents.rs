@@ -40,8 +40,8 @@ pub(super) fn run() -> bool {
     })
 }
 
-/// The section on a user's models in docs/models.md shows what `modelled` has: lines of its manifest (but for the path to raddle), its
-/// `tests/models.rs`, and the command that runs that.
+/// The section on a user's models in docs/models.md shows what `modelled` has: lines of its manifest (but for the path to raddle),
+/// its `tests/models.rs`, and the command that runs that.
 fn first_model() -> Result {
     let manifest = read("tests/dependents/modelled/Cargo.toml")?.replace(", path = \"../../..\"", "");
     if !manifest.contains(&snippet("toml")?) {
