@@ -151,6 +151,19 @@
 //! * `serde`: [`OrderedMutex`], [`OrderedRwLock`] and their [`LockId`], [`OnceCell`] and [`Counter`] can be written and read.
 //! * `loom`: see above; no effect without `--cfg loom`.
 //!
+//! # Global allocators and signal handlers
+//! | what | in a global allocator | in a signal handler |
+//! | --- | --- | --- |
+//! | [`Counter`]; a token's [`check`](CancelToken::check) and [`is_cancelled`](CancelToken::is_cancelled); [`OnceCell::get`] | yes | yes |
+//! | the `try_` forms of [`OrderedMutex`] and [`OrderedRwLock`], on a lock that no thread waits for (each takes it by a `try_` form); [`try_lock_all`] of up to 16 | yes | no |
+//! | everything else: waiting, waking and cancelling allocate and take locks; a thread's first [`ShardedCounter::add`] allocates | no | no |
+//!
+//! # Forks
+//! A forked child inherits what these types hold, and no thread but the one that forked. Locks that other threads held stay locked,
+//! and workers of theirs stay counted, as for any lock. Nor may the child rely on a wait with a limit, and neither may it with
+//! `parking_lot`: the table of sleeping threads that both use is the parent's copy, in which another thread may have been in a
+//! critical section. So fork before there are threads, or call `exec` in the child. [`CancelToken::done`][done] works in a child.
+//!
 //! # Platforms
 //! Everywhere that `std` has threads and 64-bit atomics. Where thread-locals are none of the linker's (Windows with the `gnu`
 //! toolchain, Android, OpenBSD, illumos), a thread's destructors of thread-locals may find that what it holds is forgotten:

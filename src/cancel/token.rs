@@ -47,9 +47,16 @@ use crate::{Limit, Stopped};
 /// # Costs
 /// A check is one atomic load as long as there is no deadline, and reads the clock besides if there is. A blocking call that
 /// need not wait does not touch the token; one that waits enters itself in a list under a lock of the token.
-/// Cancelling takes time in proportion to the tokens below and the threads that sleep there, and to those that stand before
-/// them in a queue; neither it nor dropping uses the stack in proportion to the depth. Making a child and dropping the
-/// last handle of one wait for a cancel of the parent, or of an ancestor, that is under way.
+/// Cancelling takes time in proportion to the tokens below, the threads that sleep under them, and the lengths of the queues in
+/// which they sleep; neither it nor dropping uses the stack in proportion to the depth. Making a child and dropping the
+/// last handle of one wait for a cancel of the parent, or of an ancestor, that is in progress.
+///
+/// A token keeps all its ancestors allocated: `token = token.child()` in a loop grows without bound.
+///
+/// # Allocators and signal handlers
+/// A global allocator and a signal handler may call [`check`](CancelToken::check) and
+/// [`is_cancelled`](CancelToken::is_cancelled), and nothing else: `cancel` allocates, and takes locks that the interrupted thread
+/// may hold. Have a handler set a flag or write to a pipe, and a thread cancel.
 ///
 /// # Examples
 ///
@@ -155,6 +162,9 @@ impl CancelToken {
 
     /// Cancels like [`cancel`](CancelToken::cancel), and says why. If the token is cancelled already its
     /// [`cause`](CancelToken::cause) stays, and this one is dropped.
+    ///
+    /// The cause is dropped with the token. One that holds a handle of its own token, or of one below it, keeps both forever, like a
+    /// cycle of `Arc`s. Causes that hold tokens with causes that hold tokens, and so on, are dropped recursively, on the stack.
     ///
     /// # Examples
     ///
@@ -295,6 +305,9 @@ impl CancelToken {
     /// with the last of them, so keep the token beside it.
     ///
     /// Under loom it closes on cancel only, and is no model's channel.
+    ///
+    /// A forked child has none of its parent's threads: call `done` there again, also for a token that it inherited, and its
+    /// channel closes at the deadline. A receiver that is kept from before the fork closes on cancel only.
     ///
     /// # Panics
     /// If there is a deadline and the system gives no thread.

@@ -22,6 +22,9 @@ use crate::sync::{AtomicU64, Ordering::Relaxed, const_fn};
 ///   The instructions are the same; a `Counter` adds the bounded changes and leaves no ordering to get wrong.
 /// * A lock if several values change together. Never for a number alone.
 ///
+/// # Allocators and signal handlers
+/// Every method may be called in both.
+///
 /// # Examples
 ///
 /// ```

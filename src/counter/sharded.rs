@@ -29,8 +29,8 @@ use crate::wait::RawMutex;
 /// # Memory ordering
 /// Counting is Relaxed, and neither a sum nor a take orders anything else.
 ///
-/// # Not for signal handlers, nor for a global allocator
-/// A handler that interrupts its thread in an `add` and adds too loses one of the two. An allocator that counts with it
+/// # Allocators and signal handlers
+/// For neither. A handler that interrupts its thread in an `add` and adds too loses one of the two. An allocator that counts with it
 /// calls itself, as a thread's first `add` allocates; count there with a [`Counter`](crate::Counter).
 ///
 /// # `ShardedCounter` or `Counter`

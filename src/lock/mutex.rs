@@ -48,6 +48,10 @@ use crate::wait::RawMutex;
 /// A guard that is leaked by [`mem::forget`](std::mem::forget) is held for ever: this thread's later calls for
 /// locks below get errors, other threads wait for its lock to their limits.
 ///
+/// # Allocators and signal handlers
+/// A global allocator may use the `try_` forms of a lock that no thread waits for; what it holds counts like everything else. A
+/// signal handler may use none: it may interrupt its own thread in the middle of a call.
+///
 /// # Examples
 ///
 /// ```

@@ -38,6 +38,10 @@ use crate::wait::RawRwLock;
 /// A mutex, unless reading takes long (some microseconds) and is far more frequent than writing: readers pay for
 /// counting each other. A value that is replaced as a whole and read all the time is best kept as an `Arc` in a mutex.
 ///
+/// # Allocators and signal handlers
+/// A global allocator may use the `try_` forms of a lock that no thread waits for; what it holds counts like everything else. A
+/// signal handler may use none: it may interrupt its own thread in the middle of a call.
+///
 /// # Examples
 ///
 /// ```

@@ -39,6 +39,9 @@ use crate::{Limit, Stopped};
 ///   dependency. They have no limits, and may hang when an initialiser asks for its own value.
 /// * An [`OrderedMutex`](crate::OrderedMutex) if the value changes later.
 ///
+/// # Allocators and signal handlers
+/// Either may call [`get`](OnceCell::get), and nothing else: waiting allocates, and so does waking.
+///
 /// # Examples
 ///
 /// A pool is opened once. Opening may fail, and no request waits for *another's* opening longer than its limit. The one that
@@ -110,6 +113,8 @@ impl<T> OnceCell<T> {
     }
 
     /// Waits until another thread has initialised the cell.
+    ///
+    /// An initialiser that fails wakes none of the threads that wait here, and takes time in proportion to their number.
     ///
     /// # Panics
     /// If the calling thread is initialising this cell.

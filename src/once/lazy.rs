@@ -27,6 +27,9 @@ use crate::sync::{UnsafeCell, const_fn};
 /// # Memory ordering
 /// Everything that the initialiser did happens-before the return of every call that gives out the value.
 ///
+/// # Allocators and signal handlers
+/// Neither may access the value by dereferencing it or by [`force`](Lazy::force); either may call [`get`](Lazy::get).
+///
 /// # Examples
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! The mechanism of a once-cell: the byte of its [`Slot`](crate::sync::Slot).
+//! The mechanism of a once-cell: the byte of its [`Slot`].
 //!
 //! | state | value | meaning |
 //! | --- | --- | --- |

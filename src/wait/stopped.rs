@@ -69,7 +69,7 @@ impl Stopped {
     ///
     /// # Examples
     ///
-    /// A service answers "busy" for a time-out, wherever in the call it happened, and else "failed":
+    /// A service tells time-outs from other failures, wherever in the call they happened:
     ///
     /// ```
     /// use raddle::{CancelToken, InitError, LockError, OnceCell, OrderedMutex, Stopped};
@@ -77,8 +77,8 @@ impl Stopped {
     ///
     /// fn status(error: &(dyn Error + 'static)) -> u16 {
     ///     match Stopped::of(error) {
-    ///         Some(Stopped::TimedOut) => 503,
-    ///         Some(_) => 499, // the client has gone
+    ///         Some(Stopped::TimedOut) => 504,
+    ///         Some(_) => 503, // cancelled
     ///         None => 502,
     ///     }
     /// }
@@ -91,8 +91,8 @@ impl Stopped {
     /// };
     /// let made: Result<&u8, InitError<LockError>> = pool.get_or_try_init_within(open, &request);
     /// assert_eq!(made, Err(InitError::Init(LockError::Stopped(Stopped::Cancelled))));
-    /// assert_eq!(status(&made.unwrap_err()), 499);
-    /// assert_eq!(status(&std::io::Error::from(Stopped::TimedOut)), 503);
+    /// assert_eq!(status(&made.unwrap_err()), 503);
+    /// assert_eq!(status(&std::io::Error::from(Stopped::TimedOut)), 504);
     /// assert_eq!(status(&std::fmt::Error), 502);
     /// ```
     pub fn of(error: &(dyn Error + 'static)) -> Option<Stopped> {

@@ -36,6 +36,9 @@ use crate::{Limit, Stopped};
 ///   word on panics, and shares a block of heap among its handles.
 /// * A [`Counter`](crate::Counter) if nobody waits.
 ///
+/// # Allocators and signal handlers
+/// For neither: the last worker to be dropped wakes those who wait, which takes a lock and may allocate.
+///
 /// # Examples
 ///
 /// The request returns when every entry is in the audit log:
