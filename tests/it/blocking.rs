@@ -186,7 +186,7 @@ fn raced(roll: &Roll, row: &Row, round: usize) {
                     stage.unlimited();
                 });
             }
-            if !round.is_multiple_of(4) {
+            if round % 4 != 0 {
                 beds.iter().for_each(Bed::until_asleep);
             }
             start.wait();

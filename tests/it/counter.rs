@@ -371,12 +371,12 @@ fn takes_telescope_among_takers() {
                 });
                 roll.spawn(threads, format!("takes {thread}"), move || {
                     for _ in 0..ROUNDS / 10 {
-                        taken.add(counter.take().cast_unsigned());
+                        taken.add(counter.take() as u64);
                     }
                 });
             }
         });
-        taken.add(counter.take().cast_unsigned());
+        taken.add(counter.take() as u64);
         assert_eq!(taken.get(), 3 * (ROUNDS * (ROUNDS - 1) / 2) - 3 * ROUNDS);
         assert_eq!(counter.sum(), 0);
     });

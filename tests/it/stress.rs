@@ -508,7 +508,7 @@ fn group_rounds(roll: &Roll, span: Span) -> u64 {
     assert_eq!(group.count(), 0);
     assert_ne!(rounds, 0);
     // The leader's wait, and beginning and ending each worker. Most of the others' waits find nothing to wait for.
-    rounds.cast_unsigned() * (1 + 2 * (THREADS / 2) as u64)
+    rounds as u64 * (1 + 2 * (THREADS / 2) as u64)
 }
 
 #[test]
@@ -569,7 +569,7 @@ fn counters(roll: &Roll, span: Span) -> u64 {
                             sharded.add(3);
                             sharded.dec();
                             if round % 32 == 0 {
-                                taken.add(sharded.take().cast_unsigned());
+                                taken.add(sharded.take() as u64);
                             }
                             if bounded.try_add(1, 3).is_ok() {
                                 let_in += 1;
@@ -586,11 +586,11 @@ fn counters(roll: &Roll, span: Span) -> u64 {
         });
         all += GENERATION * THREADS as u64;
         assert_eq!(exact.get(), all);
-        assert_eq!(taken.get().wrapping_add(sharded.sum().cast_unsigned()), 2 * all);
+        assert_eq!(taken.get().wrapping_add(sharded.sum() as u64), 2 * all);
         assert_eq!(bounded.get(), 0);
     }
     assert_ne!(let_in, 0);
-    assert_eq!(taken.get().wrapping_add(sharded.take().cast_unsigned()), 2 * all);
+    assert_eq!(taken.get().wrapping_add(sharded.take() as u64), 2 * all);
     assert_eq!(sharded.sum(), 0);
     // Three changes in each round, and two more where there was room.
     3 * all + 2 * let_in

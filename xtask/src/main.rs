@@ -14,6 +14,8 @@ usage: cargo xtask COMMAND
   mutants [PREFIX]
              weaken each named ordering and leave out each named step, and see that a model fails
   package    the package as it would be uploaded, unpacked and tested
+  msrv       the same with the oldest compiler that Cargo.toml promises, and the newest dependencies that it takes
+             (status 77, not run, if rustup cannot install that)
   minimal    the same with the oldest dependencies that it allows
   features   each set of features without the others
   api [--record]
@@ -105,13 +107,8 @@ fn main() -> ExitCode {
         (Some("package"), None) => told(publish::package()),
         (Some("minimal"), None) => told(publish::minimal()),
         (Some("features"), None) => told(publish::features()),
-        (Some("api"), None) => match publish::api() {
-            Ok(Some(why)) => {
-                eprintln!("== NOT RUN: {why}");
-                return ExitCode::from(NOT_RUN);
-            }
-            checked => told(checked.map(drop)),
-        },
+        (Some("api"), None) => return perhaps(publish::api()),
+        (Some("msrv"), None) => return perhaps(publish::msrv()),
         (Some("api"), Some(record)) if record == "--record" => told(publish::record()),
         (Some("bench-report"), next) => return bench_report::run(next.into_iter().chain(args)),
         (Some("bench-compare"), next) => return bench_compare::run(next.into_iter().chain(args)),
@@ -125,6 +122,21 @@ fn main() -> ExitCode {
         }
     };
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// As [`told`], of what may not have been run, and why.
+fn perhaps(result: Result<Option<String>, String>) -> ExitCode {
+    match result {
+        Ok(Some(why)) => {
+            eprintln!("== NOT RUN: {why}");
+            ExitCode::from(NOT_RUN)
+        }
+        Ok(None) => ExitCode::SUCCESS,
+        Err(why) => {
+            told(Err(why));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Whether it went well; if not, why.

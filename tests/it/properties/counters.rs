@@ -110,7 +110,7 @@ fn changes(counter: &ShardedCounter, changes: &[Change]) -> u64 {
             Change::Sub(n) => counter.sub(n),
             Change::Inc => counter.inc(),
             Change::Dec => counter.dec(),
-            Change::Take => taken = taken.wrapping_add(counter.take().cast_unsigned()),
+            Change::Take => taken = taken.wrapping_add(counter.take() as u64),
         }
     }
     taken
@@ -156,12 +156,12 @@ proptest! {
         for at in 0..steps.len() {
             let now = sum(&steps[..=at]).wrapping_sub(sum(&steps[..taken_at]));
             if matches!(steps[at], Change::Take) {
-                prop_assert_eq!(counter.take(), now.cast_signed());
+                prop_assert_eq!(counter.take(), now as i64);
                 taken_at = at;
                 prop_assert_eq!(counter.sum(), 0);
             } else {
                 changes(&counter, &steps[at..=at]);
-                prop_assert_eq!(counter.sum(), now.cast_signed());
+                prop_assert_eq!(counter.sum(), now as i64);
             }
         }
     }
@@ -226,11 +226,11 @@ proptest! {
                 });
                 for at in 0..2 {
                     let now = expected[at].wrapping_sub(taken[at]);
-                    assert_eq!(counters[at].sum(), now.cast_signed());
+                    assert_eq!(counters[at].sum(), now as i64);
                 }
             }
             for at in 0..2 {
-                taken[at] = taken[at].wrapping_add(counters[at].take().cast_unsigned());
+                taken[at] = taken[at].wrapping_add(counters[at].take() as u64);
                 assert_eq!((taken[at], counters[at].sum()), (expected[at], 0));
             }
         });

@@ -171,11 +171,11 @@ impl Model {
     fn lock(&self, set: &[usize], patience: Patience) -> Result<(), LockError> {
         let mut sorted = set.to_vec();
         sorted.sort_by_key(|&at| self.ids[at]);
-        if !matches!(patience, Patience::Try)
-            && let (Some(&wanted), Some(&held)) = (sorted.first(), self.held.iter().max())
-            && self.ids[wanted] <= held
-        {
-            return Err(LockError::OutOfOrder { wanted: lock_id(self.ids[wanted]), held: lock_id(held) });
+        let may_wait = !matches!(patience, Patience::Try);
+        if let (true, Some(&wanted), Some(&held)) = (may_wait, sorted.first(), self.held.iter().max()) {
+            if self.ids[wanted] <= held {
+                return Err(LockError::OutOfOrder { wanted: lock_id(self.ids[wanted]), held: lock_id(held) });
+            }
         }
         let mut seen = HashSet::new();
         if let Some(&twice) = sorted.iter().find(|&&at| !seen.insert(self.ids[at])) {

@@ -100,7 +100,8 @@ fn tried(end: Result<&Value, u64>) -> Gave {
 /// The steps on cells that have std's methods; those that it lacks by the given expressions.
 macro_rules! steps_on {
     ($name:ident: $cell:ident, |$it:ident, $new:ident| $try_insert:expr,
-        |$this:ident, $value:ident, $ends:ident| $get_or_try_init:expr, |$that:ident, $made:ident, $how:ident| $within:expr) => {
+        |$this:ident, $value:ident, $ends:ident| $get_or_try_init:expr, |$that:ident, $made:ident, $how:ident| $within:expr,
+        |$full:ident| $wait:expr) => {
         fn $name(cells: &mut [$cell<Value>; CELLS], step: Step, value: &Value) -> Gave {
             match step {
                 Step::Get(at) => Gave::Value(cells[at].get().map(number)),
@@ -128,7 +129,10 @@ macro_rules! steps_on {
                     let ($that, $made) = (&cells[at], value);
                     caught(|| $within)
                 }
-                Step::Wait(at) if cells[at].get().is_some() => Gave::Value(Some(number(cells[at].wait()))),
+                Step::Wait(at) if cells[at].get().is_some() => {
+                    let $full = &cells[at];
+                    Gave::Value(Some(number($wait)))
+                }
                 Step::Wait(_) => Gave::Nothing,
                 Step::Change(at) => match cells[at].get_mut() {
                     Some(old) => Gave::Value(Some(number(&std::mem::replace(old, Arc::clone(value))))),
@@ -166,7 +170,8 @@ steps_on!(
         Ok(value) => tried(Ok(value)),
         Err(InitError::Init(error)) => tried(Err(error)),
         Err(other) => panic!("{other:?}"),
-    }
+    },
+    |cell| cell.wait()
 );
 
 type Theirs<T> = once_cell::sync::OnceCell<T>;
@@ -174,7 +179,8 @@ steps_on!(
     on_once_cell: Theirs,
     |cell, value| cell.try_insert(value),
     |cell, value, ends| tried(cell.get_or_try_init(|| init(value, ends))),
-    |cell, value, ends| tried(cell.get_or_try_init(|| init(value, ends)))
+    |cell, value, ends| tried(cell.get_or_try_init(|| init(value, ends))),
+    |cell| cell.wait()
 );
 
 /// What std does not have, made of what it has.
@@ -195,7 +201,9 @@ steps_on!(
         Err(back) => Err((cell.get().unwrap(), back)),
     },
     |cell, value, ends| std_try_init(cell, value, ends),
-    |cell, value, ends| std_try_init(cell, value, ends)
+    |cell, value, ends| std_try_init(cell, value, ends),
+    // Its `wait` is younger than the oldest compiler that this is for.
+    |cell| cell.get().unwrap()
 );
 
 /// What the documentation says, on an `Option`.

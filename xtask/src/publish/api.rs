@@ -55,8 +55,8 @@ fn api() -> Result<Result<String>> {
         .map_err(|error| format!("{}: {error}", json.display()))?;
     if written.format_version != FORM {
         return Ok(Err(format!(
-            "this compiler's rustdoc writes form {} of its output, and form {FORM} is read: take rustc 1.95, as Cargo.toml \
-             names it, or a newer `public-api`",
+            "this compiler's rustdoc writes form {} of its output, and form {FORM} is read: take rustc 1.95, or a \
+             newer `public-api`",
             written.format_version
         )));
     }

@@ -1,7 +1,8 @@
-//! What strangers get: the package, its features one by one, the oldest versions it works with, and the record of its API.
+//! What strangers get: the package, on the oldest compiler too, its features one by one, the oldest versions it works with, and the record of its API.
 
 mod api;
 mod features;
+mod msrv;
 mod package;
 mod tool;
 
@@ -10,6 +11,7 @@ use std::process::Command;
 
 pub(super) use api::{check as api, record};
 pub(super) use features::run as features;
+pub(super) use msrv::run as msrv;
 pub(super) use package::{minimal, run as package};
 
 type Result<T = ()> = std::result::Result<T, String>;

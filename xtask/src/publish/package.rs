@@ -22,7 +22,7 @@ pub(crate) fn minimal() -> Result {
 }
 
 /// Cargo unpacks what it made, builds it there, and leaves it.
-fn unpacked() -> Result<PathBuf> {
+pub(super) fn unpacked() -> Result<PathBuf> {
     let folder = root().join("target/package");
     let _ = fs::remove_dir_all(&folder);
     succeed(crate::cargo().args(["package", "--package", "raddle", "--locked", "--allow-dirty"]))?;
