@@ -1,4 +1,4 @@
-//! crossbeam-channel's ends, with limits.
+//! Sending and receiving within a limit, for crossbeam-channel.
 
 use std::error::Error;
 use std::fmt;
@@ -11,15 +11,16 @@ use crossbeam_channel::{
 use crate::wait::Timer;
 use crate::{Limit, Stopped};
 
-/// Sending that ends: `send_within` for crossbeam-channel's [`Sender`]. Needs the feature `crossbeam-channel`.
+/// Adds `send_within`, a send with a limit, to crossbeam-channel's [`Sender`]. Needs the feature `crossbeam-channel`.
 ///
-/// Models do not know it: crossbeam-channel is not loom's to schedule.
+/// It is not modelled: loom does not schedule crossbeam-channel.
 ///
-/// `send_within` or [`send_timeout`](Sender::send_timeout)? The latter if only time ends it. This one if a
-/// [`CancelToken`](crate::CancelToken) may: the sender wakes as soon as that is cancelled.
+/// # `send_within` or `send_timeout`
+/// Use [`send_timeout`](Sender::send_timeout) if only time ends the wait, and `send_within` if a
+/// [`CancelToken`](crate::CancelToken) may end it: a blocked sender wakes as soon as the token is cancelled.
 ///
 /// # Memory ordering
-/// As for crossbeam-channel's own calls; and a cancel happens-before the return that reports it.
+/// As for crossbeam-channel's own calls. A cancel happens-before the return that reports it.
 ///
 /// # Examples
 ///
@@ -37,23 +38,25 @@ use crate::{Limit, Stopped};
 /// });
 /// ```
 pub trait SendWithin<T>: sealed::Sealed {
-    /// Sends a value, waiting no longer than the limit for room or, in a channel without room, for a receiver.
+    /// Sends a value, blocking no longer than the limit for room or, in a channel of capacity 0, for a receiver.
     ///
     /// # Errors
-    /// With the value, which was not sent: [`Stopped`](SendWithinError::Stopped) if the limit came first,
+    /// Each contains the value, which was not sent: [`Stopped`](SendWithinError::Stopped) if the limit ended the wait,
     /// [`Disconnected`](SendWithinError::Disconnected) if there is no receiver any more.
     fn send_within<'l>(&self, value: T, limit: impl Into<Limit<'l>>) -> Result<(), SendWithinError<T>>;
 }
 
-/// Receiving that ends: `recv_within` for crossbeam-channel's [`Receiver`]. Needs the feature `crossbeam-channel`.
+/// Adds `recv_within`, a receive with a limit, to crossbeam-channel's [`Receiver`]. Needs the feature
+/// `crossbeam-channel`.
 ///
-/// Models do not know it, as for [`SendWithin`].
+/// It is not modelled, like [`SendWithin`].
 ///
-/// `recv_within` or [`CancelToken::done`](crate::CancelToken::done)? The former for one channel. The token's own
-/// channel in a `select!` over several.
+/// # `recv_within` or `CancelToken::done`
+/// Use `recv_within` for one channel, and the token's own channel, [`CancelToken::done`](crate::CancelToken::done), in
+/// a `select!` over several.
 ///
 /// # Memory ordering
-/// As for crossbeam-channel's own calls; and a cancel happens-before the return that reports it.
+/// As for crossbeam-channel's own calls. A cancel happens-before the return that reports it.
 ///
 /// # Examples
 ///
@@ -72,13 +75,14 @@ pub trait SendWithin<T>: sealed::Sealed {
 /// # Ok::<(), crossbeam_channel::SendError<u8>>(())
 /// ```
 pub trait RecvWithin<T>: sealed::Sealed {
-    /// Receives a value, waiting no longer than the limit. What is queued already is received under a cancelled token too,
-    /// so that a worker drains its queue; one that is to stop at once asks [`CancelToken::check`](crate::CancelToken::check)
-    /// first.
+    /// Receives a value, blocking no longer than the limit.
+    ///
+    /// Under a cancelled token, the call still receives what is in the channel, so that a worker drains its queue. A
+    /// worker that must stop at once calls [`CancelToken::check`](crate::CancelToken::check) first.
     ///
     /// # Errors
-    /// [`Stopped`](RecvWithinError::Stopped) if the limit came first, [`Disconnected`](RecvWithinError::Disconnected) if
-    /// the channel is empty and there is no sender any more.
+    /// [`Stopped`](RecvWithinError::Stopped) if the limit ended the wait,
+    /// [`Disconnected`](RecvWithinError::Disconnected) if the channel is empty and there is no sender any more.
     fn recv_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<T, RecvWithinError>;
 }
 
@@ -88,9 +92,9 @@ mod sealed {
     impl<T> Sealed for crossbeam_channel::Receiver<T> {}
 }
 
-/// Why a value was not sent, and the value. Needs the feature `crossbeam-channel`.
+/// Says why a value was not sent, and contains the value. Needs the feature `crossbeam-channel`.
 ///
-/// It shows neither in `Debug` nor in `Display` what the value is, so any value will do.
+/// `Debug` and `Display` do not show the value, so any type will do.
 ///
 /// # Examples
 ///
@@ -110,11 +114,11 @@ mod sealed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendWithinError<T> {
-    /// The limit came first.
+    /// The limit ended the wait.
     Stopped {
-        /// What was not sent.
+        /// The value that was not sent.
         value: T,
-        /// What the limit was.
+        /// How the limit ended the wait.
         why: Stopped,
     },
     /// There is no receiver any more, and will be none: stop sending.
@@ -122,7 +126,7 @@ pub enum SendWithinError<T> {
 }
 
 impl<T> SendWithinError<T> {
-    /// What was not sent.
+    /// Returns the value that was not sent.
     pub fn into_inner(self) -> T {
         match self {
             SendWithinError::Stopped { value, .. } | SendWithinError::Disconnected(value) => value,
@@ -140,7 +144,7 @@ impl<T> fmt::Display for SendWithinError<T> {
 }
 
 impl<T> fmt::Debug for SendWithinError<T> {
-    /// Without the value, which may have no `Debug`.
+    /// Writes the error without the value, which may have no `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendWithinError::Stopped { why, .. } => f.debug_struct("Stopped").field("why", why).finish_non_exhaustive(),
@@ -150,7 +154,7 @@ impl<T> fmt::Debug for SendWithinError<T> {
 }
 
 impl<T> Error for SendWithinError<T> {
-    /// What stopped the call. (The text has it too, for who prints one line.)
+    /// Returns the [`Stopped`] that ended the call. (The `Display` text includes it, for a message of one line.)
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             SendWithinError::Stopped { why, .. } => Some(why),
@@ -159,11 +163,11 @@ impl<T> Error for SendWithinError<T> {
     }
 }
 
-/// Why nothing was received. Needs the feature `crossbeam-channel`; [`RecvWithin`] has an example.
+/// Says why no value was received. Needs the feature `crossbeam-channel`; [`RecvWithin`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecvWithinError {
-    /// The limit came first.
+    /// The limit ended the wait.
     Stopped(Stopped),
     /// The channel is empty, and there is no sender any more: the normal end of a queue.
     Disconnected,
@@ -181,7 +185,7 @@ impl fmt::Display for RecvWithinError {
 }
 
 impl Error for RecvWithinError {
-    /// What stopped the call. (The text has it too, for who prints one line.)
+    /// Returns the [`Stopped`] that ended the call. (The `Display` text includes it, for a message of one line.)
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             RecvWithinError::Stopped(why) => Some(why),
@@ -197,7 +201,8 @@ impl From<Stopped> for RecvWithinError {
 }
 
 impl From<RecvWithinError> for io::Error {
-    /// Of the kind of [`Stopped`], or [`BrokenPipe`](io::ErrorKind::BrokenPipe) if there is no sender any more.
+    /// Wraps the error. Its kind is that of the [`Stopped`], or [`BrokenPipe`](io::ErrorKind::BrokenPipe) if there is
+    /// no sender any more.
     fn from(error: RecvWithinError) -> Self {
         let kind = match error {
             RecvWithinError::Stopped(stopped) => stopped.kind(),
@@ -228,7 +233,7 @@ impl<T> SendWithin<T> for Sender<T> {
     }
 }
 
-/// Sends without waiting, or gives the value back.
+/// Sends without blocking, or returns the value.
 fn try_send<T>(sender: &Sender<T>, value: T) -> Result<Option<T>, SendWithinError<T>> {
     match sender.try_send(value) {
         Ok(()) => Ok(None),
@@ -251,7 +256,7 @@ impl<T> RecvWithin<T> for Receiver<T> {
     }
 }
 
-/// Receives without waiting, if there is something.
+/// Receives without blocking, if the channel has a value.
 fn try_recv<T>(receiver: &Receiver<T>) -> Result<Option<T>, RecvWithinError> {
     match receiver.try_recv() {
         Ok(value) => Ok(Some(value)),
@@ -262,8 +267,8 @@ fn try_recv<T>(receiver: &Receiver<T>) -> Result<Option<T>, RecvWithinError> {
 
 /// Waits for a channel's turn, which the caller then has to take, or until the limit has passed.
 ///
-/// The thread stands in line for the operation itself. If it only waited to hear that it may succeed, a sender and a
-/// receiver of a channel without room would both listen, and neither would come.
+/// The thread queues for the operation itself. If it only waited for the operation to become ready, a sender and a
+/// receiver of a channel of capacity 0 would both wait, and neither would be ready.
 fn wait<'a>(
     timer: &mut Timer<'a>,
     operation: impl FnOnce(&mut Select<'a>) -> usize,

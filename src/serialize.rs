@@ -1,10 +1,10 @@
-//! What serde writes and reads of the crate's types: the value, and of a lock its id as well.
+//! serde's traits for the crate's types: the value, and for a lock its id as well.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use crate::{Counter, LockError, LockId, OnceCell, OrderedMutex, OrderedRwLock};
 
-/// A lock as it is written.
+/// The serialised form of a lock.
 #[derive(Serialize)]
 #[serde(rename = "Ordered")]
 struct Lent<'a, T: ?Sized> {
@@ -12,7 +12,7 @@ struct Lent<'a, T: ?Sized> {
     value: &'a T,
 }
 
-/// A lock as it is read.
+/// The deserialised form of a lock.
 #[derive(Deserialize)]
 #[serde(rename = "Ordered")]
 struct Owned<T> {
@@ -24,9 +24,10 @@ fn refused<E: ser::Error>(error: LockError) -> E {
     E::custom(error)
 }
 
-/// As a struct of `id` and `value`, with the feature `serde`. The lock is held meanwhile, and waited for as long as it
-/// takes; who wants a limit takes the lock first and writes what the guard lends. An error of the lock (out of order,
-/// poisoned) is the serializer's error.
+/// Serialises the lock as a struct of `id` and `value`. Needs the feature `serde`.
+///
+/// The call holds the lock meanwhile, and blocks until it is available. For a limit, acquire the lock first and
+/// serialise the guard's value. An error of the lock (out of order, poisoned) is the serializer's error.
 impl<T: Serialize + ?Sized> Serialize for OrderedMutex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let value = &*self.lock().map_err(refused)?;
@@ -34,16 +35,17 @@ impl<T: Serialize + ?Sized> Serialize for OrderedMutex<T> {
     }
 }
 
-/// A free lock with the id that was written, with the feature `serde`.
+/// Deserialises a free lock with the id that was serialised. Needs the feature `serde`.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrderedMutex<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Owned::deserialize(deserializer).map(|Owned { id, value }| Self::with_id(id, value))
     }
 }
 
-/// As a struct of `id` and `value`, with the feature `serde`. The lock is read meanwhile, and waited for as long as it
-/// takes; who wants a limit takes the lock first and writes what the guard lends. An error of the lock (out of order,
-/// poisoned) is the serializer's error.
+/// Serialises the lock as a struct of `id` and `value`. Needs the feature `serde`.
+///
+/// The call holds the lock to read meanwhile, and blocks until it is available. For a limit, acquire the lock first and
+/// serialise the guard's value. An error of the lock (out of order, poisoned) is the serializer's error.
 impl<T: Serialize + ?Sized> Serialize for OrderedRwLock<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let value = &*self.read().map_err(refused)?;
@@ -51,36 +53,37 @@ impl<T: Serialize + ?Sized> Serialize for OrderedRwLock<T> {
     }
 }
 
-/// A free lock with the id that was written, with the feature `serde`.
+/// Deserialises a free lock with the id that was serialised. Needs the feature `serde`.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrderedRwLock<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Owned::deserialize(deserializer).map(|Owned { id, value }| Self::with_id(id, value))
     }
 }
 
-/// As an option: nothing where no value is there yet, with the feature `serde`. Never waits.
+/// Serialises the cell as an `Option`: `None` if it has no value yet. Never waits. Needs the feature `serde`.
 impl<T: Serialize> Serialize for OnceCell<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.get().serialize(serializer)
     }
 }
 
-/// With the value that was written, or empty; with the feature `serde`. (A `None` in an `OnceCell<Option<T>>` is empty where
-/// the format writes it as no value, as JSON does.)
+/// Deserialises a cell with the value that was serialised, or an empty cell. Needs the feature `serde`.
+///
+/// (A `None` in an `OnceCell<Option<T>>` becomes an empty cell where the format writes it as no value, as JSON does.)
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OnceCell<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(deserializer)?.map_or_else(OnceCell::new, OnceCell::with_value))
     }
 }
 
-/// As the number, with the feature `serde`.
+/// Serialises the counter as its number. Needs the feature `serde`.
 impl Serialize for Counter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.get())
     }
 }
 
-/// From the number, with the feature `serde`.
+/// Deserialises a counter from its number. Needs the feature `serde`.
 impl<'de> Deserialize<'de> for Counter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         u64::deserialize(deserializer).map(Counter::new)

@@ -50,7 +50,7 @@ fn slow_model() {
     let stages = [
         ("compute stopped ", ""),
         ("sleep stopped ", ""),
-        ("archive's lock stopped ", "lock not taken: "),
+        ("archive's lock stopped ", "lock not acquired: "),
         ("weights' cell stopped ", "cell not initialised: "),
         ("scans' group stopped ", "workers are still at work: "),
     ];

@@ -1,4 +1,4 @@
-//! What can go wrong when locking.
+//! The error of a call that locks.
 
 use std::error::Error;
 use std::fmt;
@@ -8,10 +8,12 @@ use super::LockId;
 use crate::Stopped;
 use crate::wait::Refused;
 
-/// Why a lock, or a set of locks, was not taken. Nothing of the set is held when this is returned.
+/// Says why a call did not acquire a lock or a set of locks. The call holds nothing of the set when it returns this.
 ///
-/// `Duplicate` and `OutOfOrder` are mistakes in the program, found on every run that comes there and not only when two
-/// threads meet. `Poisoned` is another thread's panic. `WouldBlock` and `Stopped` belong to normal work.
+/// `Duplicate` and `OutOfOrder` are mistakes in the program. Given the locks that the thread itself holds at the call,
+/// the answer depends on ids alone: never on whether a lock is free, nor on what other threads do. (What a thread holds
+/// may itself depend on timing in two cases; see the crate's [Errors](crate#errors).) `Poisoned` says that a thread
+/// panicked while it held the lock. `WouldBlock` and `Stopped` are part of normal operation.
 ///
 /// # Examples
 ///
@@ -35,38 +37,38 @@ use crate::wait::Refused;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LockError {
-    /// The set names one lock twice, or two locks that carry the same id. Name each once, and give each its own id.
+    /// The set names one lock twice, or two locks with the same id. Name each lock once, and give each its own id.
     Duplicate {
         /// The id that occurs twice.
         id: LockId,
     },
-    /// The call would have to wait for a lock that does not come after all that this thread holds. The lock may be free
-    /// or taken: this never depends on timing. Let go first, or take both in one [`lock_all`](crate::lock_all); for a
-    /// lock that is found late, try a `try_` form.
+    /// The call would have to wait for a lock whose id is not above all that this thread holds. Given what this thread
+    /// holds, the answer depends on ids alone, not on whether the lock is free. Release what is held first, or acquire
+    /// both in one [`lock_all`](crate::lock_all); for a lock that is known only under the other, use a `try_` form.
     OutOfOrder {
-        /// The lowest lock that the call wants.
+        /// The lowest lock that the call requested.
         wanted: LockId,
-        /// The highest lock that this thread holds. If it is `wanted`, that is the same lock or one with the same id.
+        /// The highest lock that this thread holds. If it equals `wanted`, it is the same lock or one with the same id.
         held: LockId,
     },
-    /// A thread panicked while it held this lock; see
-    /// [`OrderedMutex::clear_poison_with`](crate::OrderedMutex::clear_poison_with).
+    /// A thread panicked while it held this lock. Recover the value with
+    /// [`clear_poison_with`](crate::OrderedMutex::clear_poison_with).
     Poisoned {
         /// The poisoned lock.
         id: LockId,
     },
-    /// A `try_` call would have to wait for this lock: it is taken or, to be read, a writer waits for it. Let go of
-    /// what is held and take all in one [`lock_all`](crate::lock_all), which may wait; or do without.
+    /// A `try_` call would have to wait for this lock: it is held or, for a read, a writer waits for it. Release what
+    /// is held and acquire all in one [`lock_all`](crate::lock_all), which may wait; or do without.
     WouldBlock {
-        /// The lock that is not to be had now.
+        /// The lock that is not available now.
         id: LockId,
     },
-    /// The call's limit came first.
+    /// The call's limit ended the wait.
     Stopped(Stopped),
 }
 
 impl LockError {
-    /// What a raw lock's refusal means for the lock called `id`.
+    /// Converts a raw lock's refusal into the error for the lock with this id.
     pub(super) fn refused(id: LockId, why: Refused) -> Self {
         match why {
             Refused::Busy => LockError::WouldBlock { id },
@@ -90,24 +92,30 @@ impl fmt::Display for LockError {
                 )
             }
             LockError::OutOfOrder { wanted, held } => {
-                write!(f, "lock {wanted} wanted while lock {held} is held; let go first, or take both in one lock_all")
+                write!(
+                    f,
+                    "lock {wanted} wanted while lock {held} is held; release that first, or acquire both in one lock_all"
+                )
             }
             LockError::Poisoned { id } => {
-                write!(f, "lock {id} is poisoned: a thread panicked while holding it; mend it with clear_poison_with")
+                write!(
+                    f,
+                    "lock {id} is poisoned: a thread panicked while holding it; recover the value with clear_poison_with"
+                )
             }
             LockError::WouldBlock { id } => {
                 write!(
                     f,
-                    "lock {id} is taken; try again later, or let go of what is held and wait for all in one lock_all"
+                    "lock {id} is not available; try again later, or release what is held and acquire all in one lock_all"
                 )
             }
-            LockError::Stopped(stopped) => write!(f, "lock not taken: {stopped}"),
+            LockError::Stopped(stopped) => write!(f, "lock not acquired: {stopped}"),
         }
     }
 }
 
 impl Error for LockError {
-    /// What stopped the call. (The text has it too, for who prints one line.)
+    /// Returns the [`Stopped`] that ended the call. (The `Display` text includes it, for a message of one line.)
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             LockError::Stopped(stopped) => Some(stopped),
@@ -123,9 +131,9 @@ impl From<Stopped> for LockError {
 }
 
 impl From<LockError> for io::Error {
-    /// [`Deadlock`](io::ErrorKind::Deadlock) for `Duplicate` and `OutOfOrder`, which could become one,
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) for that, the kind of [`Stopped`] for that, else
-    /// [`Other`](io::ErrorKind::Other).
+    /// Wraps the error. Its kind is [`Deadlock`](io::ErrorKind::Deadlock) for `Duplicate` and `OutOfOrder`, which could
+    /// become one; [`WouldBlock`](io::ErrorKind::WouldBlock) for `WouldBlock`; that of the [`Stopped`] for `Stopped`;
+    /// and [`Other`](io::ErrorKind::Other) for the rest.
     fn from(error: LockError) -> Self {
         let kind = match error {
             LockError::Duplicate { .. } | LockError::OutOfOrder { .. } => io::ErrorKind::Deadlock,

@@ -10,14 +10,16 @@ use crate::Limit;
 use crate::sync::{PanicWatch, cleanup, step};
 use crate::wait::Timer;
 
-/// Access to the value of one lock, which is let go of when this is dropped: an
-/// [`OrderedMutexGuard`](crate::OrderedMutexGuard), an [`OrderedReadGuard`](crate::OrderedReadGuard) or an
+/// Gives access to the value of one lock, and releases the lock when dropped.
+///
+/// It is an [`OrderedMutexGuard`](crate::OrderedMutexGuard), an [`OrderedReadGuard`](crate::OrderedReadGuard) or an
 /// [`OrderedWriteGuard`](crate::OrderedWriteGuard).
 ///
-/// It never leaves its thread. Dropped by a panic that began while it lived it poisons the lock, unless it only reads.
+/// A guard never leaves its thread. If a panic that began while the guard lived drops it, the lock is poisoned, unless
+/// the guard only reads.
 ///
-/// Drop it early where the lock is not needed any more: `drop(guard)`. The types of the single guards have examples.
-#[must_use = "the lock is let go of at once if the guard is not kept"]
+/// To end the critical section early, call `drop(guard)`. The types of the single guards have examples.
+#[must_use = "if the guard is not kept, the lock is released at once"]
 pub struct Guard<R: Request> {
     /// The lock that this names is held while this lives, in the way that it names, and no other guard stands for that.
     request: R,
@@ -31,14 +33,14 @@ unsafe impl<R: Request> Sync for Guard<R> where R::Target: Sync {}
 
 impl<R: Request> Guard<R> {
     /// # Safety
-    /// The calling thread has just taken the lock in the way that is requested, and no other guard stands for that.
+    /// The calling thread has just acquired the lock in the way that is requested, and no other guard stands for that.
     #[inline]
     pub(super) unsafe fn new(request: R) -> Self {
         held::push(request.entry().id);
         Self { request, watch: PanicWatch::new(), thread: PhantomData }
     }
 
-    /// Has the value mended; the lock is poisoned if that panics, even on a thread that is unwinding already.
+    /// Recovers the value with `mend`. If that panics the lock is poisoned, even on a thread that is unwinding already.
     pub(super) fn mend<T>(mut self, mend: impl FnOnce(&mut R::Target) -> T) -> T
     where
         R: Exclusive,
@@ -49,25 +51,25 @@ impl<R: Request> Guard<R> {
         mended
     }
 
-    /// Waits for the lock, if the order allows it. (A limit comes converted: that may be the caller's code, which could
-    /// lock.)
+    /// Acquires the lock, if the order allows it. (The limit is converted already: the conversion may run the caller's
+    /// code, which could lock.)
     #[inline]
     pub(super) fn lock(request: R, limit: &Limit<'_>) -> Result<Self, LockError> {
         let lock = request.entry();
         held::may_wait(lock.id)?;
         match lock.raw.lock(&mut Timer::new(limit)) {
-            // SAFETY: the lock was just taken.
+            // SAFETY: the lock was just acquired.
             Ok(()) => Ok(unsafe { Self::new(request) }),
             Err(why) => Err(LockError::refused(lock.id, why)),
         }
     }
 
-    /// Takes the lock if it can be had now.
+    /// Acquires the lock if it is available now.
     #[inline]
     pub(super) fn try_lock(request: R) -> Result<Self, LockError> {
         let lock = request.entry();
         match lock.raw.try_lock() {
-            // SAFETY: the lock was just taken.
+            // SAFETY: the lock was just acquired.
             Ok(()) => Ok(unsafe { Self::new(request) }),
             Err(why) => Err(LockError::refused(lock.id, why)),
         }

@@ -1,22 +1,24 @@
-//! Names of locks.
+//! The ids of locks.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-/// The name of a lock and its place in the order of all locks.
+/// Identifies a lock, and is its place in the order of all locks.
 ///
-/// An id is two numbers of 64 bits, compared in turn: a class and a number within it. Plain programs number their locks
-/// with [`new`](LockId::new); where resources are of several kinds, a class for each kind orders the kinds among
-/// themselves, whatever the numbers. A UUID fits whole, by `LockId::from(uuid.as_u128())`, and leaves no room for a class.
+/// An id consists of two numbers of 64 bits, a class and a number within it. Ids are compared by class, then by number.
+/// Plain programs number their locks with [`new`](LockId::new). Where resources are of several kinds, a class for each
+/// kind orders the kinds among themselves, whatever the numbers. A UUID fits whole, by `LockId::from(uuid.as_u128())`,
+/// and leaves no room for a class.
 ///
-/// Ids are compared across the whole process, whichever crate the locks belong to. A library takes a class of its own, or
-/// lets its user choose the ids.
-///
-/// With the feature `serde` it is written as a struct of both, `class` and `number`.
-///
-/// Take it from what the lock guards, such as the key of a record, so that each lock has an id of its own and the same
-/// one in every run. Two locks with one id cannot be held together by calls that wait; a set of both is a
+/// Derive the id from what the lock guards, such as the key of a record, so that each lock has an id of its own and the
+/// same one in every run. Two locks with one id cannot be held together by calls that wait; a set of both is a
 /// [`Duplicate`](crate::LockError::Duplicate).
+///
+/// Ids are compared across the whole process, whichever crate the locks belong to, as far as one copy of raddle is
+/// linked. A dynamic library that links its own copy is separate: neither copy sees the locks of the other. A library
+/// uses a class of its own, or lets its user choose the ids.
+///
+/// With the feature `serde`, an id is serialised as a struct of `class` and `number`.
 ///
 /// # Examples
 ///
@@ -39,17 +41,17 @@ pub struct LockId {
 }
 
 impl LockId {
-    /// The lock with this number, in class 0.
+    /// Creates the id with this number in class 0.
     pub const fn new(number: u64) -> Self {
         Self { class: 0, number }
     }
 
-    /// The lock with this number, in the given class. All locks of a lower class come before it.
+    /// Creates the id with this number in the given class. All locks of a lower class come before it.
     pub const fn in_class(class: u32, number: u64) -> Self {
         Self { class: class as u64, number }
     }
 
-    /// Both numbers as one, in the same order: it compares without a branch.
+    /// Returns both numbers as one, in the same order: it compares without a branch.
     #[inline]
     const fn as_u128(self) -> u128 {
         (self.class as u128) << 64 | self.number as u128
@@ -91,21 +93,21 @@ impl Ord for LockId {
 }
 
 impl From<u64> for LockId {
-    /// The same as [`LockId::new`].
+    /// Creates the id with this number in class 0, like [`LockId::new`].
     fn from(number: u64) -> Self {
         Self::new(number)
     }
 }
 
 impl From<u128> for LockId {
-    /// The upper 64 bits are the class, the lower the number within it.
+    /// Creates the id whose class is the upper 64 bits, and whose number is the lower 64 bits.
     fn from(id: u128) -> Self {
         Self { class: (id >> 64) as u64, number: id as u64 }
     }
 }
 
 impl fmt::Display for LockId {
-    /// `number` in class 0, otherwise `class:number`.
+    /// Writes `number` in class 0, otherwise `class:number`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.class == 0 { write!(f, "{}", self.number) } else { write!(f, "{}:{}", self.class, self.number) }
     }

@@ -1,7 +1,7 @@
 //! Iterators over the values of a set of one type.
 //!
-//! Named, and marked with the references that they give out: an iterator over the requests alone could be sent wherever
-//! the locks may be shared, also where the values may not.
+//! The types are marked with the references that they return: an iterator over the requests alone could be sent
+//! wherever the locks may be shared, also where the values may not.
 
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
@@ -9,24 +9,24 @@ use std::slice;
 
 use super::set::{Exclusive, Request};
 
-/// The values of a set, shared.
+/// Iterates over the values of a set, by shared reference.
 pub struct Iter<'g, R: Request> {
     /// Invariant: the locks that these name are held for `'g`, and no value is lent exclusively.
     requests: slice::Iter<'g, R>,
     values: PhantomData<&'g R::Target>,
 }
 
-/// The values of a set, for change.
+/// Iterates over the values of a set, by mutable reference.
 pub struct IterMut<'g, R: Exclusive> {
-    /// Invariant: the locks that these name are held for `'g` and are different, and what they guard is lent to nobody
-    /// else.
+    /// Invariant: the locks that these name are held for `'g` and are different, and no other reference to what they
+    /// guard exists.
     requests: slice::Iter<'g, R>,
     values: PhantomData<&'g mut R::Target>,
 }
 
 impl<'g, R: Request> Iter<'g, R> {
     /// # Safety
-    /// All locks are held for `'g`, and nobody lends a value exclusively.
+    /// All locks are held for `'g`, and no value is lent exclusively.
     pub(super) unsafe fn new(requests: &'g [R]) -> Self {
         Iter { requests: requests.iter(), values: PhantomData }
     }
@@ -34,7 +34,7 @@ impl<'g, R: Request> Iter<'g, R> {
 
 impl<'g, R: Exclusive> IterMut<'g, R> {
     /// # Safety
-    /// All locks are held for `'g` and different, and nobody else lends a value.
+    /// All locks are held for `'g` and different, and no value is lent elsewhere.
     pub(super) unsafe fn new(requests: &'g [R]) -> Self {
         IterMut { requests: requests.iter(), values: PhantomData }
     }
@@ -57,7 +57,7 @@ impl<'g, R: Exclusive> Iterator for IterMut<'g, R> {
     type Item = &'g mut R::Target;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // SAFETY: the invariant of `requests`, and each is met once.
+        // SAFETY: the invariant of `requests`, and each is visited once.
         self.requests.next().map(|request| unsafe { request.exclusive() })
     }
 

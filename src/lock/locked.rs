@@ -1,4 +1,4 @@
-//! The calls that take a set of locks, and the guard of a set.
+//! The calls that acquire a set of locks, and the guard of a set.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,26 +12,30 @@ use crate::Limit;
 use crate::sync::{PanicWatch, cleanup, step};
 use crate::wait::Timer;
 
-/// Takes all locks of a set, in the order of their ids whatever the order of the set, waiting as long as it takes.
+/// Acquires all locks of a set, blocking until they are available.
 ///
-/// The guard lends the values in the caller's order: nothing is swapped behind the caller's back.
+/// The call acquires the locks in the order of their ids, whatever the order of the set. The guard lends the values in
+/// the order in which the caller named the locks.
 ///
-/// Either all locks are taken or none. Sets of up to 16 locks take no heap. An empty set is locked without effect.
+/// The call acquires either all locks or none. A set of up to 16 locks takes no heap memory. An empty set is locked
+/// without effect.
 ///
 /// # `lock_all`, nesting or `try_`
-/// * `lock_all` if it is known which locks are needed. Their ids need not be: they decide the order, not the caller.
-/// * One lock inside the other, `a.lock()` and then `b.lock()`, if what `a` guards says which `b` is needed. It works
-///   as long as ids rise inwards; [classes](crate::LockId::in_class) make that a rule: sites before wards before beds.
-/// * [`try_lock_all`], or [`try_lock`](crate::OrderedMutex::try_lock), if a lock turns up late whose id is not above
-///   what is held. They never wait. If one is taken, let go of everything and name all in one `lock_all`.
+/// * `lock_all` if it is known which locks are needed. Their ids need not be known: the ids decide the order, not the
+///   caller.
+/// * Nested locks, `a.lock()` and then `b.lock()`, if what `a` guards says which `b` is needed. That works as long as
+///   ids rise inwards; [classes](crate::LockId::in_class) make that a rule: sites before wards before beds.
+/// * [`try_lock_all`], or [`try_lock`](crate::OrderedMutex::try_lock), if a lock whose id is not above what is held
+///   becomes known only then. They never wait. If one would block, release everything and name all in one `lock_all`.
 ///
 /// # Memory ordering
 /// As for each lock by itself; see [`OrderedMutex`](crate::OrderedMutex).
 ///
 /// # Errors
-/// In this order: [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below all of the set,
-/// [`Duplicate`](LockError::Duplicate) if two locks of the set have one id, [`Poisoned`](LockError::Poisoned) with the
-/// lowest lock that is.
+/// In this order:
+/// 1. [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below all of the set,
+/// 2. [`Duplicate`](LockError::Duplicate) if two locks of the set have one id,
+/// 3. [`Poisoned`](LockError::Poisoned), with the lowest lock that is poisoned.
 ///
 /// # Examples
 ///
@@ -60,13 +64,13 @@ pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
     lock_limited(set, &Limit::NEVER)
 }
 
-/// Takes all locks of a set, waiting no longer than the limit, which bounds the whole call.
+/// Acquires all locks of a set, blocking no longer than the limit, which bounds the whole call.
 ///
 /// # Memory ordering
 /// As [`lock_all`]. A cancel happens-before the return that reports it.
 ///
 /// # Errors
-/// As [`lock_all`], and [`Stopped`](LockError::Stopped) if the limit came first.
+/// As [`lock_all`], and [`Stopped`](LockError::Stopped) if the limit ended the wait.
 ///
 /// # Examples
 ///
@@ -91,15 +95,17 @@ fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, Lock
     Ok(Locked::new(set, highest))
 }
 
-/// Takes all locks of a set if all are free. Never waits, so the order does not bind it; what it takes counts for later
-/// waits like any other.
+/// Acquires all locks of a set if all are available now.
+///
+/// The call never waits, so the order does not bind it. The locks that it acquires count for later waits like any
+/// other.
 ///
 /// # Memory ordering
 /// As [`lock_all`] if it succeeds; a call that fails orders nothing.
 ///
 /// # Errors
-/// [`Duplicate`](LockError::Duplicate), [`WouldBlock`](LockError::WouldBlock) with the lowest lock that was taken,
-/// [`Poisoned`](LockError::Poisoned).
+/// [`Duplicate`](LockError::Duplicate), [`WouldBlock`](LockError::WouldBlock) with the lowest lock that was not
+/// available, [`Poisoned`](LockError::Poisoned).
 ///
 /// # Examples
 ///
@@ -119,15 +125,15 @@ pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
     Ok(Locked::new(set, highest))
 }
 
-/// Access to the values of a set of locks, all of which are let go of when it is dropped.
+/// Gives access to the values of a set of locks, and releases all of the locks when dropped.
 ///
-/// [`split_mut`](Locked::split_mut) lends what the caller named, in the caller's order. Arrays, slices and `Vec`s can
-/// also be indexed and iterated, which takes no heap.
+/// [`split_mut`](Locked::split_mut) lends the values in the order in which the caller named the locks. Arrays, slices
+/// and `Vec`s can also be indexed and iterated, which takes no heap memory.
 ///
-/// Dropped by a panic that began while it lived it poisons every lock of the set but those that it only
+/// If a panic that began while the guard lived drops it, every lock of the set is poisoned, except those that it only
 /// [reads](crate::OrderedRwLock::as_read).
 ///
-/// Like a single guard it stays on its thread:
+/// Like a single guard, it stays on its thread:
 ///
 /// ```compile_fail,E0277
 /// let (a, b) = (raddle::OrderedMutex::new(1, 0), raddle::OrderedMutex::new(2, 0));
@@ -156,7 +162,7 @@ pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 /// });
 /// ```
 ///
-/// Nor do its iterators take to another thread what may not be shared:
+/// Nor do its iterators move to another thread if the values may not be shared:
 ///
 /// ```compile_fail,E0277
 /// use std::cell::Cell;
@@ -204,11 +210,11 @@ pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 /// drop(locked);
 /// drop(lock);
 /// ```
-#[must_use = "the locks are let go of at once if the guard is not kept"]
+#[must_use = "if the guard is not kept, the locks are released at once"]
 pub struct Locked<S: LockSet> {
     /// All locks of the set are held while this lives, and no two of them are the same.
     set: S,
-    /// What `held` knows this guard by; none for an empty set.
+    /// The id by which `held` records this guard; none for an empty set.
     highest: Option<LockId>,
     watch: PanicWatch,
     /// Not Send: `held` is the thread's own.
@@ -227,16 +233,16 @@ impl<S: LockSet> Locked<S> {
         Self { set, highest, watch: PanicWatch::new(), thread: PhantomData }
     }
 
-    /// The values, in the order in which the locks were named: a tuple, an array or (for a slice or a `Vec`) a `Vec`
-    /// of references. [`split_mut`](Locked::split_mut) lends them for change.
+    /// Returns shared references to the values, in the order in which the locks were named: a tuple, an array or (for a
+    /// slice or a `Vec`) a `Vec`. [`split_mut`](Locked::split_mut) returns mutable references.
     #[inline]
     pub fn split(&self) -> S::Ref<'_> {
         // SAFETY: all locks are held (`set`), and `&self` keeps `split_mut` and `index_mut` out.
         unsafe { self.set.refs() }
     }
 
-    /// The values for change, in the order in which the locks were named: a tuple, an array or (for a slice or a `Vec`)
-    /// a `Vec` of references.
+    /// Returns mutable references to the values, in the order in which the locks were named: a tuple, an array or (for
+    /// a slice or a `Vec`) a `Vec`. The value of a lock that the set only reads is a shared reference.
     ///
     /// # Examples
     ///
@@ -258,7 +264,7 @@ impl<S: LockSet> Locked<S> {
 }
 
 impl<S: Uniform> Locked<S> {
-    /// The values one by one, in the order in which the locks were named. Takes no heap.
+    /// Iterates over the values, in the order in which the locks were named. Takes no heap memory.
     ///
     /// # Examples
     ///
@@ -277,7 +283,7 @@ impl<S: Uniform> Locked<S> {
         unsafe { Iter::new(self.set.requests()) }
     }
 
-    /// The values one by one for change, in the order in which the locks were named. Takes no heap.
+    /// Iterates over the values by mutable reference, in the order in which the locks were named. Takes no heap memory.
     pub fn iter_mut(&mut self) -> IterMut<'_, S::Request>
     where
         S::Request: Exclusive,
@@ -290,10 +296,10 @@ impl<S: Uniform> Locked<S> {
 impl<S: Uniform> Index<usize> for Locked<S> {
     type Output = <S::Request as Request>::Target;
 
-    /// The value of the lock that was named at this place.
+    /// Returns the value of the lock that was named at this index.
     ///
     /// # Panics
-    /// If the set has no such place, which poisons the set like any panic while it is locked.
+    /// If the index is out of bounds. That poisons the set, like any panic while it is locked.
     #[inline]
     fn index(&self, at: usize) -> &Self::Output {
         // SAFETY: as in `split`.
@@ -305,7 +311,7 @@ impl<S: Uniform> IndexMut<usize> for Locked<S>
 where
     S::Request: Exclusive,
 {
-    /// The value of the lock that was named at this place, for change.
+    /// Returns a mutable reference to the value of the lock that was named at this index.
     ///
     /// # Panics
     /// As [`index`](Locked::index).

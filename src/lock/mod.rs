@@ -1,8 +1,9 @@
-//! Locks that carry an id and can be taken many at once, in an order that cannot deadlock.
+//! Locks that carry an id, of which a thread acquires any number at once, in an order that cannot deadlock.
 //!
-//! [`id`] names a lock, [`held`] is what a thread holds, [`mutex`] and [`rwlock`] are one lock with its [`guard`], [`raw`]
-//! is what these have in common, [`set`] what [`lock_all`] takes,
-//! [`take`] how it takes it in order, [`locked`] the call and the guard that it returns, [`iter`] the values one by one, [`error`] what can go wrong.
+//! [`id`] identifies a lock, [`held`] records what a thread holds, [`mutex`] and [`rwlock`] are one lock with its
+//! [`guard`], [`raw`] is what these have in common, [`set`] is what [`lock_all`] accepts, [`take`] how it acquires that
+//! in order, [`locked`] the call and the guard that it returns, [`iter`] the iterators over the values, [`error`] the
+//! error.
 
 mod error;
 mod guard;

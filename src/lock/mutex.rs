@@ -12,19 +12,20 @@ use crate::wait::RawMutex;
 
 /// A mutual exclusion lock with a place in the order of all locks.
 ///
-/// A thread may only *wait* for a lock whose id is above the ids of all that it holds. A call that would have to wait for
-/// any other is an [`OutOfOrder`](LockError::OutOfOrder) error, at once and whether or not that lock is free, so a
-/// program that locks in the wrong order finds out the first time and not the night when two threads meet.
-/// Several locks are best taken together, in any order, by [`lock_all`](crate::lock_all).
+/// A thread may only *wait* for a lock whose id is above the ids of all that it holds. A call that would have to wait
+/// for any other lock returns [`OutOfOrder`](LockError::OutOfOrder), at once and whether or not that lock is free. So a
+/// program that locks in the wrong order gets the error the first time, and not only when two threads contend. To
+/// acquire several locks together, in any order, use [`lock_all`](crate::lock_all).
 ///
-/// The lock is one byte beside the id and the value; threads sleep in the parking lot of `parking_lot_core`. A thread
-/// that was woken several times, and each time found the lock taken by a running thread, is handed it.
+/// The lock is one byte beside the id and the value; threads block in the parking lot of `parking_lot_core`. Running
+/// threads may barge. A thread that was woken several times, and each time lost the lock to a running thread, gets it
+/// by a hand-off.
 ///
 /// # Poisoning
 /// A panic that drops a guard poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until
-/// [`clear_poison_with`](OrderedMutex::clear_poison_with) has mended the value, or
-/// [`clear_poison`](OrderedMutex::clear_poison) let it be as it is. As in `std`, only a panic that began while the
-/// guard lived counts, and none is noticed by a guard that was made by a thread that was unwinding already.
+/// [`clear_poison_with`](OrderedMutex::clear_poison_with) has recovered the value, or
+/// [`clear_poison`](OrderedMutex::clear_poison) has kept it as it is. As in `std`, only a panic that began while the
+/// guard lived counts, and a guard that was made while its thread was already unwinding poisons nothing.
 ///
 #[doc = include_str!("../../docs/mutex-states.svg")]
 ///
@@ -35,22 +36,22 @@ use crate::wait::RawMutex;
 /// * [`OrderedRwLock`](crate::OrderedRwLock) if many read for long and few write.
 /// * A [`Counter`](crate::Counter) if the value is one number.
 ///
-/// # Memory ordering
-/// Everything that a thread did before it let go of the lock happens-before everything that the next to take it does.
-/// That holds for a panic that poisons it as well, for who takes it after the poison was cleared. A `try_lock` that
-/// fails and [`is_poisoned`](OrderedMutex::is_poisoned) order nothing; nor does `clear_poison` order what its caller
-/// did before it.
-///
 /// # Deadlock
-/// No order of locking can deadlock: a thread that waits, waits above all that it holds, so along any chain of
-/// waiting threads the ids rise and the chain cannot close. This covers ordered locks. A thread that holds one while it
-/// waits for something else (a once-cell, a wait-group, a channel) must know that the other side does not need it.
-/// A guard that is leaked by [`mem::forget`](std::mem::forget) is held for ever: this thread's later calls for
-/// locks below get errors, other threads wait for its lock to their limits.
+/// No order of locking can deadlock: a thread waits only for a lock above all that it holds, so along any chain of
+/// waiting threads the ids rise, and the chain cannot close. This covers ordered locks. A thread that holds one while
+/// it waits for something else (a once-cell, a wait-group, a channel) must know that the other side does not need it.
+/// If a guard is leaked by [`mem::forget`](std::mem::forget), its lock is held forever: this thread's later calls for
+/// locks below it return errors, and other threads wait for it until their limits pass.
 ///
 /// # Allocators and signal handlers
-/// A global allocator may use the `try_` forms of a lock that no thread waits for; what it holds counts like everything else. A
-/// signal handler may use none: it may interrupt its own thread in the middle of a call.
+/// A global allocator may use the `try_` forms of a lock that no thread waits for; what it holds counts like everything
+/// else. A signal handler may use none: it may interrupt its own thread in the middle of a call.
+///
+/// # Memory ordering
+/// Everything that a thread did before it released the lock happens-before everything that the next thread to acquire
+/// it does. The same holds if a panic poisoned the lock, for the thread that acquires it after the poison was cleared.
+/// A `try_lock` that fails and [`is_poisoned`](OrderedMutex::is_poisoned) order nothing; nor does `clear_poison` order
+/// what its caller did before it.
 ///
 /// # Examples
 ///
@@ -73,42 +74,42 @@ pub struct OrderedMutex<T: ?Sized> {
     pub(super) value: UnsafeCell<T>,
 }
 
-// SAFETY: the value goes where the lock goes, and is reached from other threads only by whoever holds the lock.
+// SAFETY: the value goes where the lock goes, and is reached from other threads only by the holder of the lock.
 unsafe impl<T: ?Sized + Send> Send for OrderedMutex<T> {}
 // SAFETY: as above: `&OrderedMutex` gives out `&mut T` to one thread at a time, which needs `T: Send` and no more.
 unsafe impl<T: ?Sized + Send> Sync for OrderedMutex<T> {}
-// A panic while the value is borrowed poisons the lock, so a broken value is not met unawares.
+// A panic while the value is borrowed poisons the lock, so no thread sees a broken value unawares.
 impl<T: ?Sized> UnwindSafe for OrderedMutex<T> {}
 impl<T: ?Sized> RefUnwindSafe for OrderedMutex<T> {}
 
 impl<T> OrderedMutex<T> {
     const_fn! {
-        /// A lock with this number in class 0; see [`LockId::new`].
+        /// Creates a lock with this number in class 0; see [`LockId::new`].
         pub const fn new(id: u64, value: T) -> Self {
             Self::with_id(LockId::new(id), value)
         }
     }
 
     const_fn! {
-        /// A lock with this id.
+        /// Creates a lock with this id.
         pub const fn with_id(id: LockId, value: T) -> Self {
             Self { id, raw: RawMutex::new(), value: UnsafeCell::new(value) }
         }
     }
 
-    /// The value, poisoned or not.
+    /// Returns the value, poisoned or not, and consumes the lock.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized> OrderedMutex<T> {
-    /// The lock's name.
+    /// Returns the lock's id.
     pub fn id(&self) -> LockId {
         self.id
     }
 
-    /// Takes the lock, waiting as long as it takes.
+    /// Acquires the lock, blocking until it is available.
     ///
     /// # Errors
     /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below this one (this one itself
@@ -118,10 +119,10 @@ impl<T: ?Sized> OrderedMutex<T> {
         Guard::lock(self, &Limit::NEVER)
     }
 
-    /// Takes the lock, waiting no longer than the limit.
+    /// Acquires the lock, blocking no longer than the limit.
     ///
     /// # Errors
-    /// As [`lock`](OrderedMutex::lock), and [`Stopped`](LockError::Stopped) if the limit came first.
+    /// As [`lock`](OrderedMutex::lock), and [`Stopped`](LockError::Stopped) if the limit ended the wait.
     ///
     /// # Examples
     ///
@@ -145,8 +146,10 @@ impl<T: ?Sized> OrderedMutex<T> {
         Guard::lock(self, &limit.into())
     }
 
-    /// Takes the lock if it is free. Never waits, so the order does not bind it: it is the way to a lock that is found
-    /// late, while higher ones are held. What it takes counts for later waits like any other.
+    /// Acquires the lock if it is free.
+    ///
+    /// The call never waits, so the order does not bind it: use it for a lock that becomes known while higher ones are
+    /// held. The lock counts for later waits like any other.
     ///
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
@@ -181,19 +184,23 @@ impl<T: ?Sized> OrderedMutex<T> {
         Guard::try_lock(self)
     }
 
-    /// The value, poisoned or not, without locking: the exclusive reference shows that nobody else has the lock.
+    /// Returns a mutable reference to the value, poisoned or not, without locking: the exclusive reference shows that
+    /// no thread holds the lock.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
 
-    /// Whether a thread panicked while it held the lock. Unless this thread knows that no other is about to, the answer
-    /// may be old when it arrives.
+    /// Returns whether the lock is poisoned: a thread panicked while it held the lock.
+    ///
+    /// Unless this thread knows that no other thread is about to panic, the answer may be stale on return.
     pub fn is_poisoned(&self) -> bool {
         self.raw.is_poisoned()
     }
 
-    /// Lets the lock be taken again, with the value as the panic left it. If it has to be mended before another thread
-    /// meets it, take [`clear_poison_with`](OrderedMutex::clear_poison_with).
+    /// Clears the poison, with the value as the panic left it. The lock can then be acquired again.
+    ///
+    /// To recover the value before another thread can acquire the lock, use
+    /// [`clear_poison_with`](OrderedMutex::clear_poison_with).
     ///
     /// # Examples
     ///
@@ -215,13 +222,16 @@ impl<T: ?Sized> OrderedMutex<T> {
         self.raw.clear_poison();
     }
 
-    /// Mends the value and lets the lock be taken again. Nobody else meets the value before `mend` returns; if that
-    /// panics the lock stays poisoned. `None`, and `mend` is not called, if the lock is not poisoned (any more).
+    /// Recovers the value with `mend` and clears the poison. The lock can then be acquired again.
     ///
-    /// Never waits, so the order does not bind it; while `mend` runs the lock is held, and counts for later waits.
+    /// No other thread can access the value before `mend` returns. If `mend` panics, the lock stays poisoned. If the
+    /// lock is not poisoned (any more), the call returns `None` and does not call `mend`.
+    ///
+    /// The call never waits, so the order does not bind it. While `mend` runs, the lock is held and counts for later
+    /// waits.
     ///
     /// # Panics
-    /// If `mend` does.
+    /// If `mend` panics.
     ///
     /// # Examples
     ///
@@ -241,7 +251,7 @@ impl<T: ?Sized> OrderedMutex<T> {
         if !self.raw.lock_poisoned() {
             return None;
         }
-        // SAFETY: the lock was just taken.
+        // SAFETY: the lock was just acquired.
         let guard = unsafe { Guard::new(self) };
         Some(guard.mend(mend))
     }
@@ -256,7 +266,7 @@ impl<T: ?Sized> OrderedMutex<T> {
 }
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
-    /// Shows the value if the lock is free, and never waits.
+    /// Writes the id, and the value if the lock is free. Never waits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("OrderedMutex");
         out.field("id", &self.id);
@@ -269,9 +279,9 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
     }
 }
 
-/// Access to the value of an [`OrderedMutex`]; dropping it lets go of the lock. See [`Guard`].
+/// Gives access to the value of an [`OrderedMutex`], and releases the lock when dropped. See [`Guard`].
 ///
-/// A guard stays on the thread that locked, since what a thread holds decides what it may wait for:
+/// A guard stays on the thread that acquired the lock, since what a thread holds decides what it may wait for:
 ///
 /// ```compile_fail,E0277
 /// let lock = raddle::OrderedMutex::new(1, 0);
@@ -281,7 +291,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
 /// });
 /// ```
 ///
-/// The value may be shared from it, if it may be shared at all:
+/// The guard can be shared with other threads if the value can:
 ///
 /// ```
 /// let lock = raddle::OrderedMutex::new(1, 0);
@@ -300,7 +310,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
 /// drop(guard);
 /// ```
 ///
-/// nor a reference to the value its guard:
+/// Nor does a reference to the value outlive its guard:
 ///
 /// ```compile_fail,E0505
 /// let lock = raddle::OrderedMutex::new(1, 0);
@@ -324,7 +334,7 @@ pub type OrderedMutexGuard<'a, T> = Guard<&'a OrderedMutex<T>>;
 
 impl<T: ?Sized> Sealed for &OrderedMutex<T> {}
 
-// SAFETY: a lock's id, raw lock and value belong together from its making on.
+// SAFETY: a lock's id, raw lock and value belong together from its construction on.
 unsafe impl<T: ?Sized> Request for &OrderedMutex<T> {
     type Target = T;
     type Mut<'g>

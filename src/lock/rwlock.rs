@@ -13,34 +13,34 @@ use crate::wait::RawRwLock;
 
 /// A read-write lock with a place in the order of all locks: many readers or one writer.
 ///
-/// The order rule is that of [`OrderedMutex`](crate::OrderedMutex), and covers both together: a thread may only *wait*
-/// for a lock whose id is above all that it holds, to read or to write. So a second read by a thread that reads already
-/// is an [`OutOfOrder`](LockError::OutOfOrder) error. (Where it is allowed it deadlocks as soon as a writer
-/// queues in between.) In [`lock_all`](crate::lock_all) such locks stand beside mutexes, as
+/// The order is that of [`OrderedMutex`](crate::OrderedMutex), and covers both together: a thread may only *wait* for a
+/// lock whose id is above all that it holds, to read or to write. So a second read by a thread that reads already
+/// returns [`OutOfOrder`](LockError::OutOfOrder). (A lock that allows re-entrant reads deadlocks as soon as a writer
+/// queues in between.) To name such a lock in [`lock_all`](crate::lock_all), beside mutexes, use
 /// [`as_read`](OrderedRwLock::as_read) or [`as_write`](OrderedRwLock::as_write).
 ///
 /// # Fairness
-/// Readers and writers take turns. While a writer sleeps no new reader is let in, and the last reader to leave hands it the
-/// lock; a writer that leaves lets in all readers that wait, or wakes the next writer, which readers may still overtake a few
-/// times. So neither starves. A writer that gives up (its limit
-/// passes, or it is cancelled) lets in the readers that only it held back.
+/// Readers and writers take turns. While a writer sleeps, no new reader acquires the lock, and the last reader hands it
+/// off to that writer. A writer that releases the lock admits all waiting readers, or wakes the next writer; readers
+/// may still barge ahead of that writer a few times. So neither starves. A writer that gives up (its limit passes, or
+/// it is cancelled) admits the readers that only it held back.
 ///
 /// # Poisoning
 /// A panic that drops the guard of a writer poisons the lock, as for a mutex. A panic in a reader does not, as in
-/// `std`: what it could change was not the lock's to guard.
-///
-/// # Memory ordering
-/// Everything that a writer did before it let go happens-before everything that later readers and writers do;
-/// everything that a reader did before it let go happens-before everything that later writers do. One reader is not
-/// ordered with another.
+/// `std`: the lock does not guard what a reader can change.
 ///
 /// # `OrderedRwLock` or `OrderedMutex`
-/// A mutex, unless reading takes long (some microseconds) and is far more frequent than writing: readers pay for
-/// counting each other. A value that is replaced as a whole and read all the time is best kept as an `Arc` in a mutex.
+/// Use a mutex, unless reads take long (some microseconds) and are far more frequent than writes: readers contend for
+/// the word that counts them. Keep a value that is replaced as a whole and read all the time as an `Arc` in a mutex.
 ///
 /// # Allocators and signal handlers
-/// A global allocator may use the `try_` forms of a lock that no thread waits for; what it holds counts like everything else. A
-/// signal handler may use none: it may interrupt its own thread in the middle of a call.
+/// A global allocator may use the `try_` forms of a lock that no thread waits for; what it holds counts like everything
+/// else. A signal handler may use none: it may interrupt its own thread in the middle of a call.
+///
+/// # Memory ordering
+/// Everything that a writer did before it released the lock happens-before everything that later readers and writers
+/// do. Everything that a reader did before it released the lock happens-before everything that later writers do. One
+/// reader is not ordered with another.
 ///
 /// # Examples
 ///
@@ -70,50 +70,50 @@ unsafe impl<T: ?Sized + Send> Send for OrderedRwLock<T> {}
 // SAFETY: as above: `&OrderedRwLock` gives out `&mut T` to one thread at a time, which needs `T: Send`, or `&T` to many,
 // which needs `T: Sync`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for OrderedRwLock<T> {}
-// A panic while the value is borrowed for change poisons the lock, so a broken value is not met unawares.
+// A panic while the value is borrowed for change poisons the lock, so no thread sees a broken value unawares.
 impl<T: ?Sized> UnwindSafe for OrderedRwLock<T> {}
 impl<T: ?Sized> RefUnwindSafe for OrderedRwLock<T> {}
 
 impl<T> OrderedRwLock<T> {
     const_fn! {
-        /// A lock with this number in class 0; see [`LockId::new`].
+        /// Creates a lock with this number in class 0; see [`LockId::new`].
         pub const fn new(id: u64, value: T) -> Self {
             Self::with_id(LockId::new(id), value)
         }
     }
 
     const_fn! {
-        /// A lock with this id.
+        /// Creates a lock with this id.
         pub const fn with_id(id: LockId, value: T) -> Self {
             Self { id, raw: RawRwLock::new(), value: UnsafeCell::new(value) }
         }
     }
 
-    /// The value, poisoned or not.
+    /// Returns the value, poisoned or not, and consumes the lock.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized> OrderedRwLock<T> {
-    /// The lock's name.
+    /// Returns the lock's id.
     pub fn id(&self) -> LockId {
         self.id
     }
 
-    /// This lock, to be read, for [`lock_all`](crate::lock_all).
+    /// Requests this lock to read, in a set for [`lock_all`](crate::lock_all).
     #[inline]
     pub fn as_read(&self) -> ReadRequest<'_, T> {
         ReadRequest { lock: self, lent: PhantomData }
     }
 
-    /// This lock, to be written, for [`lock_all`](crate::lock_all).
+    /// Requests this lock to write, in a set for [`lock_all`](crate::lock_all).
     #[inline]
     pub fn as_write(&self) -> WriteRequest<'_, T> {
         WriteRequest { lock: self }
     }
 
-    /// Takes the lock to read, waiting as long as it takes.
+    /// Acquires the lock to read, blocking until it is available.
     ///
     /// # Errors
     /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below this one (this one itself
@@ -123,10 +123,10 @@ impl<T: ?Sized> OrderedRwLock<T> {
         Guard::lock(self.as_read(), &Limit::NEVER)
     }
 
-    /// Takes the lock to read, waiting no longer than the limit.
+    /// Acquires the lock to read, blocking no longer than the limit.
     ///
     /// # Errors
-    /// As [`read`](OrderedRwLock::read), and [`Stopped`](LockError::Stopped) if the limit came first.
+    /// As [`read`](OrderedRwLock::read), and [`Stopped`](LockError::Stopped) if the limit ended the wait.
     ///
     /// # Examples
     ///
@@ -150,8 +150,9 @@ impl<T: ?Sized> OrderedRwLock<T> {
         Guard::lock(self.as_read(), &limit.into())
     }
 
-    /// Takes the lock to read if no writer holds it or waits for it. Never waits, so the order does not bind it. What it
-    /// takes counts for later waits like any other.
+    /// Acquires the lock to read if no writer holds it or waits for it.
+    ///
+    /// The call never waits, so the order does not bind it. The lock counts for later waits like any other.
     ///
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
@@ -173,16 +174,19 @@ impl<T: ?Sized> OrderedRwLock<T> {
         Guard::try_lock(self.as_read())
     }
 
-    /// Takes the lock to write, waiting as long as it takes.
+    /// Acquires the lock to write, blocking until it is available.
+    ///
+    /// A reader cannot become a writer. Release, acquire the lock to write, and check again: another writer may come
+    /// between.
     ///
     /// # Errors
-    /// As [`read`](OrderedRwLock::read). To make a reader a writer, let go and write: another writer may come between.
+    /// As [`read`](OrderedRwLock::read).
     #[inline]
     pub fn write(&self) -> Result<OrderedWriteGuard<'_, T>, LockError> {
         Guard::lock(self.as_write(), &Limit::NEVER)
     }
 
-    /// Takes the lock to write, waiting no longer than the limit.
+    /// Acquires the lock to write, blocking no longer than the limit.
     ///
     /// # Errors
     /// As [`read_within`](OrderedRwLock::read_within).
@@ -191,8 +195,9 @@ impl<T: ?Sized> OrderedRwLock<T> {
         Guard::lock(self.as_write(), &limit.into())
     }
 
-    /// Takes the lock to write if nobody holds it. Never waits, so the order does not bind it. What it takes counts for
-    /// later waits like any other.
+    /// Acquires the lock to write if no thread holds it.
+    ///
+    /// The call never waits, so the order does not bind it. The lock counts for later waits like any other.
     ///
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
@@ -201,28 +206,32 @@ impl<T: ?Sized> OrderedRwLock<T> {
         Guard::try_lock(self.as_write())
     }
 
-    /// The value, poisoned or not, without locking: the exclusive reference shows that nobody else has the lock.
+    /// Returns a mutable reference to the value, poisoned or not, without locking: the exclusive reference shows that
+    /// no thread holds the lock.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
 
-    /// Whether a thread panicked while it held the lock to write. Unless this thread knows that no other is about to, the
-    /// answer may be old when it arrives.
+    /// Returns whether the lock is poisoned: a thread panicked while it held the lock to write.
+    ///
+    /// Unless this thread knows that no other thread is about to panic, the answer may be stale on return.
     pub fn is_poisoned(&self) -> bool {
         self.raw.is_poisoned()
     }
 
-    /// Lets the lock be taken again, with the value as the panic left it. If it has to be mended before another thread
-    /// meets it, take [`clear_poison_with`](OrderedRwLock::clear_poison_with).
+    /// Clears the poison, with the value as the panic left it. The lock can then be acquired again.
+    ///
+    /// To recover the value before another thread can acquire the lock, use
+    /// [`clear_poison_with`](OrderedRwLock::clear_poison_with).
     pub fn clear_poison(&self) {
         self.raw.clear_poison();
     }
 
-    /// Mends the value and lets the lock be taken again; as
-    /// [`OrderedMutex::clear_poison_with`](crate::OrderedMutex::clear_poison_with).
+    /// Recovers the value with `mend` and clears the poison, as
+    /// [`OrderedMutex::clear_poison_with`](crate::OrderedMutex::clear_poison_with) does.
     ///
     /// # Panics
-    /// If `mend` does.
+    /// If `mend` panics.
     ///
     /// # Examples
     ///
@@ -243,7 +252,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
         if !self.raw.write_poisoned() {
             return None;
         }
-        // SAFETY: the lock was just taken.
+        // SAFETY: the lock was just acquired.
         let guard = unsafe { Guard::new(self.as_write()) };
         Some(guard.mend(mend))
     }
@@ -256,7 +265,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
 }
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedRwLock<T> {
-    /// Shows the value if the lock can be read, and never waits.
+    /// Writes the id, and the value if the lock can be read at once. Never waits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("OrderedRwLock");
         out.field("id", &self.id);
@@ -269,9 +278,9 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedRwLock<T> {
     }
 }
 
-/// Shared access to the value of an [`OrderedRwLock`]; dropping it lets go of the lock. See [`Guard`].
+/// Gives shared access to the value of an [`OrderedRwLock`], and releases the lock when dropped. See [`Guard`].
 ///
-/// It does not let the value be changed, while a guard that [writes](OrderedWriteGuard) does:
+/// It does not allow a change of the value, while a guard that [writes](OrderedWriteGuard) does:
 ///
 /// ```compile_fail,E0594
 /// let lock = raddle::OrderedRwLock::new(1, 0);
@@ -284,13 +293,13 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedRwLock<T> {
 /// ```
 pub type OrderedReadGuard<'a, T> = Guard<ReadRequest<'a, T>>;
 
-/// Exclusive access to the value of an [`OrderedRwLock`]; dropping it lets go of the lock. See [`Guard`], and
+/// Gives exclusive access to the value of an [`OrderedRwLock`], and releases the lock when dropped. See [`Guard`], and
 /// [`OrderedReadGuard`] for an example.
 pub type OrderedWriteGuard<'a, T> = Guard<WriteRequest<'a, T>>;
 
-/// A lock to be read: what [`OrderedRwLock::as_read`] names for [`lock_all`](crate::lock_all).
+/// Requests a lock to read in a set for [`lock_all`](crate::lock_all); [`OrderedRwLock::as_read`] creates it.
 ///
-/// A set that reads lends its value shared:
+/// A set that reads lends a shared reference to the value:
 ///
 /// ```compile_fail,E0594
 /// let lock = raddle::OrderedRwLock::new(1, 0);
@@ -311,8 +320,8 @@ pub struct ReadRequest<'a, T: ?Sized> {
     lent: PhantomData<&'a T>,
 }
 
-/// A lock to be written: what [`OrderedRwLock::as_write`] names for [`lock_all`](crate::lock_all). [`ReadRequest`] has
-/// an example of both.
+/// Requests a lock to write in a set for [`lock_all`](crate::lock_all); [`OrderedRwLock::as_write`] creates it.
+/// [`ReadRequest`] has an example of both.
 pub struct WriteRequest<'a, T: ?Sized> {
     lock: &'a OrderedRwLock<T>,
 }
@@ -335,7 +344,7 @@ macro_rules! request {
 
         impl<T: ?Sized> Sealed for $request<'_, T> {}
 
-        // SAFETY: a lock's id, raw lock and value belong together from its making on.
+        // SAFETY: a lock's id, raw lock and value belong together from its construction on.
         unsafe impl<T: ?Sized> Request for $request<'_, T> {
             type Target = T;
             type Mut<'g>

@@ -1,7 +1,7 @@
-//! What [`lock_all`](crate::lock_all) takes.
+//! What [`lock_all`](crate::lock_all) accepts.
 //!
-//! A [`Request`] names one lock; a [`LockSet`] is a tuple, array, slice or vector of them; a [`Uniform`] set has requests
-//! of one type and can be indexed. All are sealed, so no foreign code runs while a set is being locked.
+//! A [`Request`] names one lock; a [`LockSet`] is a tuple, array, slice or vector of requests; a [`Uniform`] set has
+//! requests of one type and can be indexed. All are sealed, so no foreign code runs while a set is being acquired.
 
 use std::marker::PhantomData;
 
@@ -26,13 +26,13 @@ pub struct Entry<'r> {
 /// `entry` names, for as long as `self` lives, one and the same lock: the one that guards what `shared` and `exclusive`
 /// give out.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no lock that a set can name",
+    message = "`{Self}` is not a lock that a set can name",
     note = "a set names locks by `&OrderedMutex`, or by `as_read()` or `as_write()` of an `OrderedRwLock`; a lock in an `Arc` or a `Box` by `&*lock`"
 )]
 pub unsafe trait Request: Sealed {
     /// The type of the value behind the lock.
     type Target: ?Sized;
-    /// What the set's guard lends of it.
+    /// The reference to the value that the set's guard lends.
     type Mut<'g>
     where
         Self: 'g;
@@ -63,15 +63,17 @@ pub unsafe trait Exclusive: Request {
     unsafe fn exclusive(&self) -> &mut Self::Target;
 }
 
-/// A set of locks that can be taken at once: a tuple of one to eight requests, whose types may differ, or an array, a
-/// slice or a `Vec` of requests of one type. A request is a `&OrderedMutex<T>`, or a read-write lock
-/// [to read](crate::OrderedRwLock::as_read) or [to write](crate::OrderedRwLock::as_write).
+/// A set of locks that one call acquires, such as [`lock_all`](crate::lock_all).
+///
+/// A set is a tuple of one to eight requests, whose types may differ, or an array, a slice or a `Vec` of requests of
+/// one type. A request is a `&OrderedMutex<T>`, or a read-write lock [to read](crate::OrderedRwLock::as_read) or
+/// [to write](crate::OrderedRwLock::as_write).
 ///
 /// The trait is sealed.
 ///
 /// # Examples
 ///
-/// A house rule for all sets, whatever they are made of:
+/// One limit for all sets, whatever their types:
 ///
 /// ```
 /// use raddle::{LockError, LockSet, Locked, OrderedMutex, OrderedRwLock, lock_all_within};
@@ -90,17 +92,17 @@ pub unsafe trait Exclusive: Request {
 /// # Safety
 /// `each` visits `set_len` locks, the same ones in the same order as long as `self` lives.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no set of locks",
+    message = "`{Self}` is not a set of locks",
     label = "not a tuple of one to eight locks, nor an array, a slice or a `Vec` of locks of one type",
     note = "a set names locks by `&OrderedMutex`, or by `as_read()` or `as_write()` of an `OrderedRwLock`; a lock in an `Arc` or a `Box` by `&*lock`",
     note = "one lock: `(&lock,)`; a collection of locks: `locks.iter().collect::<Vec<_>>()`; more than eight: `[&a, &b, ..]`"
 )]
 pub unsafe trait LockSet: Sealed {
-    /// What [`Locked::split`](crate::Locked::split) lends: a tuple, array or `Vec` of `&T`.
+    /// What [`Locked::split`](crate::Locked::split) returns: a tuple, array or `Vec` of `&T`.
     type Ref<'g>
     where
         Self: 'g;
-    /// What [`Locked::split_mut`](crate::Locked::split_mut) lends: a tuple, array or `Vec` of `&mut T`.
+    /// What [`Locked::split_mut`](crate::Locked::split_mut) returns: a tuple, array or `Vec` of `&mut T`.
     type Mut<'g>
     where
         Self: 'g;

@@ -48,7 +48,7 @@ fn of_locks() {
     );
     says(
         LockError::OutOfOrder { wanted, held },
-        "lock 678 wanted while lock 12:345 is held; let go first, or take both in one lock_all",
+        "lock 678 wanted while lock 12:345 is held; release that first, or acquire both in one lock_all",
     );
     says(
         LockError::OutOfOrder { wanted: held, held },
@@ -57,13 +57,13 @@ fn of_locks() {
     );
     says(
         LockError::Poisoned { id: wanted },
-        "lock 678 is poisoned: a thread panicked while holding it; mend it with clear_poison_with",
+        "lock 678 is poisoned: a thread panicked while holding it; recover the value with clear_poison_with",
     );
     says(
         LockError::WouldBlock { id: held },
-        "lock 12:345 is taken; try again later, or let go of what is held and wait for all in one lock_all",
+        "lock 12:345 is not available; try again later, or release what is held and acquire all in one lock_all",
     );
-    says_why(LockError::Stopped, "lock not taken: ");
+    says_why(LockError::Stopped, "lock not acquired: ");
 }
 
 /// An error with another behind it.

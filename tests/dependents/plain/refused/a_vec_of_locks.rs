@@ -1,4 +1,4 @@
-// says: is no set of locks
+// says: is not a set of locks
 // says: `locks.iter().collect::<Vec<_>>()`
 
 use raddle::{OrderedMutex, lock_all};

@@ -1,4 +1,4 @@
-// says: is no set of locks
+// says: is not a set of locks
 // says: one lock: `(&lock,)`
 
 use raddle::{OrderedMutex, lock_all};
