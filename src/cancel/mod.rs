@@ -1,5 +1,5 @@
-//! Cancelling: [`token`] is what users see, [`tree`] how tokens hang together, [`on_drop`] a guard. The flag of a token,
-//! and who sleeps under it, is a node of `wait`.
+//! Cancellation: [`token`] is the public type, [`tree`] the tree that tokens form, [`on_drop`] a guard. The flag of a
+//! token, and the list of threads that sleep under it, is a node of `wait`.
 
 mod on_drop;
 mod token;

@@ -1,9 +1,11 @@
-//! Cancelling by drop.
+//! Cancellation by drop.
 
 use super::CancelToken;
 use crate::sync::cleanup;
 
-/// Cancels its token when it is dropped, from [`CancelToken::cancel_on_drop`].
+/// Cancels its token when it is dropped.
+///
+/// [`CancelToken::cancel_on_drop`] makes it.
 ///
 /// # Examples
 ///
@@ -21,7 +23,7 @@ use crate::sync::cleanup;
 /// assert!(answer(&request).is_err());
 /// assert!(!request.is_cancelled());
 /// ```
-#[must_use = "the token is cancelled at once if the guard is not kept"]
+#[must_use = "if unused, the guard cancels its token immediately"]
 #[derive(Debug)]
 pub struct CancelOnDrop {
     /// Until it was taken out.
@@ -33,7 +35,7 @@ impl CancelOnDrop {
         Self { token: Some(token) }
     }
 
-    /// Gives the token back instead of cancelling it.
+    /// Consumes the guard and returns its token, without cancelling it.
     ///
     /// # Examples
     ///

@@ -10,53 +10,53 @@ use super::tree::Handle;
 use crate::sync::{Instant, now};
 use crate::{Limit, Stopped};
 
-/// Says "stop" to every thread that works, or waits, under it.
+/// Cancels a tree of work, with deadlines and causes, and wakes every thread that blocks under it.
 ///
-/// A token is passed down to whatever works for a request, and every blocking call of this crate takes it as a
-/// [`Limit`]: `lock.lock_within(&token)`. [`cancel`](CancelToken::cancel) wakes those that sleep in such a call at
-/// once, wherever that is; code that computes asks [`check`](CancelToken::check) now and then.
+/// Pass a token down to all code that works for a request. Every blocking call of this crate takes it as a [`Limit`]:
+/// `lock.lock_within(&token)`. [`cancel`](CancelToken::cancel) wakes at once the threads that sleep in such a call,
+/// wherever that is; code that computes polls [`check`](CancelToken::check).
 ///
 /// # The tree
 #[doc = include_str!("../../docs/token-tree.svg")]
 ///
-/// * A [`child`](CancelToken::child) is cancelled with its parent, and never later than its parent's deadline.
-/// * Cancelling a child leaves the parent alone.
-/// * Clones are handles of one token. Dropping handles cancels nothing; [`cancel_on_drop`](CancelToken::cancel_on_drop)
-///   gives a guard that does.
+/// * A [`child`](CancelToken::child) is cancelled with its parent, and its deadline is never later than its parent's.
+/// * Cancelling a child does not affect the parent.
+/// * Clones are handles of one token. Dropping a handle cancels nothing;
+///   [`cancel_on_drop`](CancelToken::cancel_on_drop) returns a guard that does.
 /// * A child of a cancelled token is cancelled from the start.
 ///
 /// # What a cancelled call leaves behind
-/// Nothing. The call returns [`Stopped::Cancelled`] in its error; the lock is not taken and, of a set, none is; nobody else's wake-up is
-/// lost; the order of locks is as it was. A call that can succeed without waiting succeeds under a cancelled token too,
-/// so a clean-up that takes free locks still works. An initialiser that runs is never interrupted, only those who wait
-/// for it.
-///
-/// # Token, duration or tokio's token
-/// * A plain [`Duration`] if nobody but time ends the wait: it costs nothing to make, and nothing is shared.
-/// * A token if another thread may end it, if several calls share one budget
-///   ([`child_within`](CancelToken::child_within)), or if the reason has to be told
-///   ([`cancel_with`](CancelToken::cancel_with)). Both together: `Limit::from(duration).or(&token)`.
-/// * `tokio_util::sync::CancellationToken` for tasks, which await it. It has neither deadlines nor causes, and wakes no
-///   blocked thread. Where a task owns the work of a thread, have it cancel a token of this crate, by
-///   [`cancel_on_drop`](CancelToken::cancel_on_drop) say.
+/// Nothing. The call returns [`Stopped::Cancelled`] in its error. It has not acquired the lock and, of a set, none; no
+/// other thread's wake-up is lost; the lock order is as it was. A call that can succeed without waiting succeeds under
+/// a cancelled token, too, so a clean-up that acquires free locks still works. A running initialiser is never
+/// interrupted; only the threads that wait for it are.
 ///
 /// # Memory ordering
-/// Everything that came before the cancel which took effect happens-before every return that reports it, be it from a
-/// check or from a blocking call. A deadline that passes orders nothing.
+/// Everything before the cancel that took effect happens-before every return that reports it, from a check or from a
+/// blocking call. A deadline that passes orders nothing.
+///
+/// # Token, duration or tokio's token
+/// * A plain [`Duration`] if only time ends the wait: it costs nothing to make, and nothing is shared.
+/// * A token if another thread may end the wait, if several calls share one budget
+///   ([`child_within`](CancelToken::child_within)), or if the cause must be reported
+///   ([`cancel_with`](CancelToken::cancel_with)). Both together: `Limit::from(duration).or(&token)`.
+/// * `tokio_util::sync::CancellationToken` for tasks, which await it. It has neither deadlines nor causes, and wakes no
+///   blocked thread. Where a task owns the work of a thread, have it cancel a token of this crate, for example by
+///   [`cancel_on_drop`](CancelToken::cancel_on_drop).
 ///
 /// # Costs
-/// A check is one atomic load as long as there is no deadline, and reads the clock besides if there is. A blocking call that
-/// need not wait does not touch the token; one that waits enters itself in a list under a lock of the token.
-/// Cancelling takes time in proportion to the tokens below, the threads that sleep under them, and the lengths of the queues in
-/// which they sleep; neither it nor dropping uses the stack in proportion to the depth. Making a child and dropping the
-/// last handle of one wait for a cancel of the parent, or of an ancestor, that is in progress.
+/// A check is one atomic load; if there is a deadline, it also reads the clock. A blocking call that need not wait does
+/// not touch the token; one that waits registers itself in a list under a lock of the token. Cancelling takes time in
+/// proportion to the tokens below, the threads that sleep under them, and the lengths of the queues in which they
+/// sleep. Neither cancelling nor dropping uses the stack in proportion to the depth. Making a child, and dropping the
+/// last handle of one, block while a cancel of the parent or of an ancestor is in progress.
 ///
-/// A token keeps all its ancestors allocated: `token = token.child()` in a loop grows without bound.
+/// A token keeps all its ancestors allocated: `token = token.child()` in a loop uses memory without bound.
 ///
 /// # Allocators and signal handlers
 /// A global allocator and a signal handler may call [`check`](CancelToken::check) and
-/// [`is_cancelled`](CancelToken::is_cancelled), and nothing else: `cancel` allocates, and takes locks that the interrupted thread
-/// may hold. Have a handler set a flag or write to a pipe, and a thread cancel.
+/// [`is_cancelled`](CancelToken::is_cancelled), and nothing else: `cancel` allocates, and acquires locks that the
+/// interrupted thread may hold. Have a handler set a flag or write to a pipe, and have a thread cancel the token.
 ///
 /// # Examples
 ///
@@ -84,12 +84,12 @@ pub struct CancelToken {
 }
 
 impl CancelToken {
-    /// A token that is nobody's child and has no deadline.
+    /// Creates a token that has neither a parent nor a deadline.
     pub fn new() -> Self {
         Self { handle: Handle::new(None, None) }
     }
 
-    /// A token that is cancelled with this one, and has its deadline.
+    /// Creates a child, which is cancelled with this token and has its deadline.
     ///
     /// # Examples
     ///
@@ -105,8 +105,9 @@ impl CancelToken {
         self.child_of(self.deadline())
     }
 
-    /// A token that is cancelled with this one, and whose time is over after this long or at this one's deadline, whichever
-    /// comes first. A duration that reaches past the end of the clock adds no deadline.
+    /// Creates a child whose deadline is this long from now, or this token's deadline, whichever comes first.
+    ///
+    /// It is cancelled with this token. A duration that reaches past the end of the clock adds no deadline.
     ///
     /// # Examples
     ///
@@ -133,7 +134,9 @@ impl CancelToken {
         }
     }
 
-    /// A token that is cancelled with this one, and whose time is over then or at this one's deadline, whichever comes first.
+    /// Creates a child whose deadline is this instant, or this token's deadline, whichever comes first.
+    ///
+    /// It is cancelled with this token.
     ///
     /// # Examples
     ///
@@ -154,17 +157,20 @@ impl CancelToken {
         Self { handle: Handle::new(Some(&self.handle), deadline) }
     }
 
-    /// Cancels this token and all below it, and wakes those who sleep under them. When this returns, every one of them is
-    /// cancelled, also if another thread began it. Later calls do nothing.
+    /// Cancels this token and all tokens below it, and wakes the threads that sleep under them.
+    ///
+    /// When this returns, all of them are cancelled, even if another thread's call began it. Later calls do nothing.
     pub fn cancel(&self) {
         self.handle.cancel(None);
     }
 
-    /// Cancels like [`cancel`](CancelToken::cancel), and says why. If the token is cancelled already its
-    /// [`cause`](CancelToken::cause) stays, and this one is dropped.
+    /// Cancels like [`cancel`](CancelToken::cancel), and records the cause.
     ///
-    /// The cause is dropped with the token. One that holds a handle of its own token, or of one below it, keeps both forever, like a
-    /// cycle of `Arc`s. Causes that hold tokens with causes that hold tokens, and so on, are dropped recursively, on the stack.
+    /// If the token is already cancelled, its [`cause`](CancelToken::cause) stays, and this one is dropped.
+    ///
+    /// The cause is dropped with the token. A cause that holds a handle of its own token, or of one below it, leaks
+    /// both, like a cycle of `Arc`s. Causes that hold tokens with causes that hold tokens, and so on, are dropped
+    /// recursively, on the stack.
     ///
     /// # Examples
     ///
@@ -181,23 +187,26 @@ impl CancelToken {
         self.handle.cancel(Some(cause.into()));
     }
 
-    /// What the token was cancelled with: by [`cancel_with`](CancelToken::cancel_with) on it or on the nearest ancestor that
-    /// was cancelled. `None` if that was cancelled without a cause, if the token is not cancelled, or if it merely expired.
-    /// [`cancel_with`](CancelToken::cancel_with) has an example.
+    /// Returns the cause of the cancel: what [`cancel_with`](CancelToken::cancel_with) was given for this token, or for
+    /// the nearest ancestor that was cancelled.
+    ///
+    /// `None` if that was cancelled without a cause, if this token is not cancelled, or if only its deadline has
+    /// passed. [`cancel_with`](CancelToken::cancel_with) has an example.
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.handle.cause()
     }
 
-    /// When the token's time is over: its own or an ancestor's deadline, whichever comes first.
+    /// Returns the deadline: the token's own or an ancestor's, whichever comes first. `None` if there is none.
     pub fn deadline(&self) -> Option<Instant> {
         self.handle.node.deadline()
     }
 
-    /// How much time is left, for a call that knows nothing but a duration; `None` if there is no deadline.
+    /// Returns the time left, for a call that takes only a duration. `None` if there is no deadline.
+    ///
     /// [`Limit::remaining`] has more, and an example.
     ///
     /// # Errors
-    /// As [`check`](CancelToken::check). So what is returned is never zero.
+    /// As for [`check`](CancelToken::check). So the time returned is never zero.
     ///
     /// # Examples
     ///
@@ -213,17 +222,17 @@ impl CancelToken {
         Limit::from(self).remaining()
     }
 
-    /// Whether to stop: the token was cancelled, or its deadline has passed.
+    /// Returns `true` if the token was cancelled or its deadline has passed.
     #[inline]
     pub fn is_cancelled(&self) -> bool {
         self.check().is_err()
     }
 
-    /// Whether to go on.
+    /// Checks that the token was not cancelled and that its deadline has not passed.
     ///
     /// # Errors
     /// [`Cancelled`](Stopped::Cancelled) if the token was cancelled, otherwise [`TimedOut`](Stopped::TimedOut) if its
-    /// deadline has passed. So the answer can change once: a cancel that comes after the deadline wins.
+    /// deadline has passed. So the error can change once: a cancel after the deadline turns the second into the first.
     ///
     /// # Examples
     ///
@@ -244,10 +253,10 @@ impl CancelToken {
         self.handle.node.check()
     }
 
-    /// Waits until this token is cancelled or its deadline has passed.
+    /// Blocks until this token is cancelled or its deadline has passed.
     ///
     /// # Errors
-    /// If the limit came first.
+    /// [`Stopped`] if the limit came first.
     ///
     /// # Examples
     ///
@@ -268,13 +277,13 @@ impl CancelToken {
         self.handle.node.wait(limit.into())
     }
 
-    /// Sleeps for this long, unless the token is cancelled or expires meanwhile.
+    /// Sleeps for this time, unless the token is cancelled or its deadline passes meanwhile.
     ///
-    /// A time that is over at once, such as zero, succeeds under a cancelled token too: a loop whose pause may be zero also asks
-    /// [`check`](CancelToken::check).
+    /// A sleep that is over at once, such as one of zero, succeeds under a cancelled token, too: a loop whose pause may
+    /// be zero must also call [`check`](CancelToken::check).
     ///
     /// # Errors
-    /// As [`check`](CancelToken::check), at once when that happens.
+    /// As for [`check`](CancelToken::check), as soon as that happens.
     ///
     /// # Examples
     ///
@@ -297,20 +306,22 @@ impl CancelToken {
         }
     }
 
-    /// A channel that closes when this token is cancelled or its deadline has passed, for crossbeam-channel's `select!`.
+    /// Returns a channel that closes when this token is cancelled or its deadline has passed, for crossbeam-channel's
+    /// `select!`.
+    ///
     /// Nothing is ever sent through it. Needs the feature `crossbeam-channel`.
     ///
-    /// It is made when it is first asked for. A deadline is watched by one thread for the whole process, which ends when no
-    /// such channel is left open. A clone of the receiver that outlives all handles of the token and of those below it closes
-    /// with the last of them, so keep the token beside it.
+    /// The first call makes the channel. One thread of the process watches the deadlines, and ends when no such channel
+    /// is left open. A clone of the receiver that outlives all handles of the token and of those below it closes with
+    /// the last of them, so keep the token beside it.
     ///
-    /// Under loom it closes on cancel only, and is no model's channel.
+    /// Under loom it closes on cancel only, and loom does not schedule it.
     ///
-    /// A forked child has none of its parent's threads: call `done` there again, also for a token that it inherited, and its
-    /// channel closes at the deadline. A receiver that is kept from before the fork closes on cancel only.
+    /// A forked child has none of its parent's threads. Call `done` there again, also for a token that it inherited,
+    /// and its channel closes at the deadline; a receiver that is kept from before the fork closes on cancel only.
     ///
     /// # Panics
-    /// If there is a deadline and the system gives no thread.
+    /// If there is a deadline and the operating system fails to create a thread.
     ///
     /// # Examples
     ///
@@ -333,7 +344,7 @@ impl CancelToken {
         self.handle.node.done()
     }
 
-    /// A guard that cancels this token when it is dropped; [`CancelOnDrop`] has an example.
+    /// Returns a guard that cancels this token when it is dropped; [`CancelOnDrop`] has an example.
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
         CancelOnDrop::new(self.clone())
     }
@@ -357,7 +368,7 @@ impl CancelToken {
     }
 }
 
-// Nothing of a user's runs while a token changes, so none is met half changed.
+// No user code runs while a token changes, so no panic leaves one half changed.
 impl UnwindSafe for CancelToken {}
 impl RefUnwindSafe for CancelToken {}
 
@@ -369,7 +380,7 @@ impl Default for CancelToken {
 }
 
 impl<'a> From<&'a CancelToken> for Limit<'a> {
-    /// Until the token is cancelled or its deadline has passed.
+    /// A limit that ends the wait when the token is cancelled or its deadline passes.
     fn from(token: &'a CancelToken) -> Self {
         Limit::of(&token.handle.node)
     }

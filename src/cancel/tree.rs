@@ -1,11 +1,11 @@
-//! How tokens hang together.
+//! The tree that tokens form.
 //!
 //! A branch is a node with a parent, children and a number of handles. A child has a handle of its parent; a parent
 //! has the child in a list only. So a branch lives as long as somebody can cancel it or something below it.
 //!
 //! Invariants:
-//! 1. A branch is in its parent's list from its making to its end, and leaves it under the parent's lock. Whoever has
-//!    that lock may use the children, also one that has no handle left.
+//! 1. A branch is in its parent's list from its creation to its end, and leaves it under the parent's lock. The holder
+//!    of that lock may use the children, even one that has no handle left.
 //! 2. A canceller keeps the locks of all branches from where it began down to where it is. So if the flag of a branch is
 //!    set and its lock is free, all below it are flagged.
 //! 3. A branch is flagged, and its cause is written, at most once, under its lock.
@@ -79,7 +79,7 @@ impl Handle {
     pub(super) fn cancel(&self, cause: Option<Cause>) {
         let held = self.lock.hold();
         if self.node.is_flagged() {
-            // Invariant 2: and so is all below. The lock is let go of before the cause is dropped.
+            // Invariant 2: and so is all below. The lock is released before the cause is dropped.
             drop(held);
             drop(cause);
             return;
@@ -110,7 +110,7 @@ impl Handle {
                 at = done.parent.as_ref().expect("below the top");
                 // SAFETY: the parent's lock is held.
                 next = unsafe { List::after(done) };
-                // The last use of the child: once the parent's lock is let go of, it may end.
+                // The last use of the child: once the parent's lock is released, it may end.
                 done.lock.unlock();
             } else {
                 break;
@@ -143,7 +143,8 @@ impl std::ops::Deref for Handle {
 
 impl Clone for Handle {
     fn clone(&self) -> Self {
-        // Relaxed: this handle keeps the branch meanwhile, and whoever takes the new one elsewhere makes it visible.
+        // Relaxed: this handle keeps the branch meanwhile, and what sends the new one to another thread makes it
+        // visible.
         self.handles.fetch_add(1, Relaxed);
         Self(self.0)
     }
@@ -161,9 +162,9 @@ impl Drop for Handle {
     }
 }
 
-/// Counts off a handle. If it was the last, ends the branch; what it had of its parent is the caller's.
+/// Removes a handle from the count. If it was the last, ends the branch; what it had of its parent is the caller's.
 fn release(branch: NonNull<Branch>) -> Option<Handle> {
-    // SAFETY: the handle that is counted off keeps it until then.
+    // SAFETY: the handle that is removed keeps it until then.
     let handles = unsafe { &branch.as_ref().handles };
     // Release: pairs with the Acquire below, so that all use comes before the end.
     if handles.fetch_sub(1, ord!("tree.release", Release)) != 1 {
@@ -172,7 +173,7 @@ fn release(branch: NonNull<Branch>) -> Option<Handle> {
     // SAFETY: nobody but this thread ends it, since it had the last handle; cancellers may still look at it.
     let this = unsafe { branch.as_ref() };
     covered!("tree.end");
-    // Acquire: pairs with the Release of those who let go before.
+    // Acquire: pairs with the Release of the handles dropped before.
     this.handles.load(ord!("tree.end", Acquire));
     if let Some(parent) = this.parent.as_ref().filter(|_| step!("tree.leave-parent")) {
         let _held = parent.lock.hold();
@@ -181,7 +182,7 @@ fn release(branch: NonNull<Branch>) -> Option<Handle> {
     }
     // SAFETY: made by `Box::leak`, and neither handles nor the parent's list refer to it any more.
     let mut this = unsafe { Box::from_raw(branch.as_ptr()) };
-    // Taken out first: should the drop of the cause panic, the parent is still let go of.
+    // Taken out first: should the drop of the cause panic, the parent is still released.
     let parent = this.parent.take();
     let cause = this.cause.get_mut().take();
     drop(this);

@@ -4,26 +4,26 @@ use std::fmt;
 
 use crate::sync::{AtomicU64, Ordering::Relaxed, const_fn};
 
-/// A counter that is exact at every moment: an atomic `u64`.
-///
-/// # Memory ordering
-/// All operations are Relaxed. The counter is exact, as every change is one step, but it orders nothing else: a thread
-/// that reads a count does not thereby see what others wrote before they counted. To wait for work, take a
-/// [`WaitGroup`](crate::WaitGroup); to guard data, a lock.
+/// Counts in an atomic `u64`, exact at every moment, with bounded changes.
 ///
 /// # Overflow
 /// `inc`, `dec`, `add`, `sub` wrap around modulo 2^64, like the atomic. [`try_add`](Counter::try_add) and
 /// [`try_sub`](Counter::try_sub) never pass a bound.
 ///
-/// # Which one: `Counter`, `ShardedCounter`, an atomic or a lock
-/// * `Counter` if the value is looked at as often as it is changed, or if a change must know it.
+/// # Memory ordering
+/// All operations are relaxed. The counter is exact, as every change is one atomic step, but it orders no other memory:
+/// a thread that reads a count does not thereby see what other threads wrote before they counted. To wait for work, use
+/// a [`WaitGroup`](crate::WaitGroup); to guard data, a lock.
+///
+/// # `Counter`, `ShardedCounter`, an atomic or a lock
+/// * `Counter` if the value is read as often as it is changed, or if a change depends on it.
 /// * A [`ShardedCounter`](crate::ShardedCounter) if many threads count and few read.
-/// * An [`std::sync::atomic::AtomicU64`] if the value says what others may read then: it has orderings to choose.
-///   The instructions are the same; a `Counter` adds the bounded changes and leaves no ordering to get wrong.
+/// * An [`std::sync::atomic::AtomicU64`] if its value publishes other data: it has orderings to choose. The
+///   instructions are the same; a `Counter` adds the bounded changes and leaves no ordering to get wrong.
 /// * A lock if several values change together. Never for a number alone.
 ///
 /// # Allocators and signal handlers
-/// Every method may be called in both.
+/// Both may call every method.
 ///
 /// # Examples
 ///
@@ -44,56 +44,59 @@ pub struct Counter(AtomicU64);
 // All orderings here are Relaxed: the docs promise no more, and each change is one read-modify-write.
 impl Counter {
     const_fn! {
-        /// A counter that starts at `value`.
+        /// Creates a counter that starts at `value`.
         pub const fn new(value: u64) -> Self {
             Self(AtomicU64::new(value))
         }
     }
 
-    /// Adds one; returns the previous value. Wraps past `u64::MAX` to 0.
+    /// Adds one and returns the previous value. Wraps past `u64::MAX` to 0.
     #[inline]
     pub fn inc(&self) -> u64 {
         self.add(1)
     }
 
-    /// Subtracts one; returns the previous value. Wraps past 0 to `u64::MAX`.
+    /// Subtracts one and returns the previous value. Wraps past 0 to `u64::MAX`.
     #[inline]
     pub fn dec(&self) -> u64 {
         self.sub(1)
     }
 
-    /// Adds `n`; returns the previous value. Wraps modulo 2^64.
+    /// Adds `n` and returns the previous value. Wraps modulo 2^64.
     #[inline]
     pub fn add(&self, n: u64) -> u64 {
         self.0.fetch_add(n, Relaxed)
     }
 
-    /// Subtracts `n`; returns the previous value. Wraps modulo 2^64.
+    /// Subtracts `n` and returns the previous value. Wraps modulo 2^64.
     #[inline]
     pub fn sub(&self, n: u64) -> u64 {
         self.0.fetch_sub(n, Relaxed)
     }
 
-    /// The value now.
+    /// Returns the current value.
     #[inline]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 
-    /// Makes it `value`, whatever it was. Changes that others make at the same time may be lost in it; use
-    /// [`swap`](Counter::swap) to account for each.
+    /// Sets the value.
+    ///
+    /// Changes that other threads make at the same time may be lost; use [`swap`](Counter::swap) to account for each.
     #[inline]
     pub fn set(&self, value: u64) {
         self.0.store(value, Relaxed);
     }
 
-    /// Makes it `value`; returns what it was.
+    /// Sets the value and returns the previous one.
     #[inline]
     pub fn swap(&self, value: u64) -> u64 {
         self.0.swap(value, Relaxed)
     }
 
-    /// Makes it 0; returns what it was. Each change is in exactly one `reset`'s result or in the value after the last.
+    /// Sets the value to 0 and returns the previous one.
+    ///
+    /// Each change is in the result of exactly one `reset`, or in the value after the last.
     ///
     /// # Examples
     ///
@@ -107,11 +110,12 @@ impl Counter {
         self.swap(0)
     }
 
-    /// Makes it `f(value)`, in one step that no other change comes between; returns the previous value. `f` may be called
-    /// several times.
+    /// Replaces the value by `f(value)` in one atomic step, and returns the previous value.
+    ///
+    /// `f` may be called several times.
     ///
     /// # Errors
-    /// The value, if `f` returned `None` for it; it stays.
+    /// The value, if `f` returned `None` for it; it is unchanged.
     ///
     /// # Examples
     ///
@@ -127,7 +131,7 @@ impl Counter {
         self.0.fetch_update(Relaxed, Relaxed, f)
     }
 
-    /// Adds `n` if that leads no further than to `max`; returns the previous value.
+    /// Adds `n` if the sum is at most `max`, and returns the previous value.
     ///
     /// # Errors
     /// The current value, if the sum would be above `max` or above `u64::MAX`.
@@ -144,7 +148,7 @@ impl Counter {
         self.fetch_update(|value| value.checked_add(n).filter(|&sum| sum <= max))
     }
 
-    /// Subtracts `n` if that leads no further than to 0; returns the previous value.
+    /// Subtracts `n` if the value is at least `n`, and returns the previous value.
     ///
     /// # Errors
     /// The current value, if it is less than `n`.

@@ -1,4 +1,4 @@
-//! A number for each thread, small and given on when the thread ends.
+//! A number for each thread, small and reused when the thread has ended.
 //!
 //! The number says which slot of every sharded counter is the thread's own. Invariants:
 //! 1. A number is leased to at most one thread at a time.
@@ -135,7 +135,8 @@ pub(super) fn first(index: Index) -> Index {
     }
     let index = LEASE
         .try_with(|lease| {
-            // There is one already where `INDEX` was made anew, as the end of a thread may do without native thread-locals.
+            // There is one already where `INDEX` was initialised again, as the end of a thread may do without native
+            // thread-locals.
             let lent = lease.0.take().or_else(|| {
                 let registry = registry();
                 let number = registry.lease()?;

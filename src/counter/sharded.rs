@@ -11,31 +11,33 @@ use crate::sync::{
 };
 use crate::wait::RawMutex;
 
-/// A counter for many threads that count and few that read.
+/// Counts in a word per thread, for many threads that count and few that read.
 ///
 /// Each thread adds to a slot of its own, by an ordinary load and store: no locked instruction, and no cache line that
-/// moves between cores. Reading sums up the slots.
+/// moves between cores. Reading sums the slots.
 ///
-/// The slots are in segments that double in size, made when a thread with such a number first counts here. The numbers are
-/// process-wide, and used again when a thread has ended; what it counted stays. Threads beyond the 2,047th at a time, and
-/// threads that count in the destructors of their thread-locals, share one more word. So nothing is lost.
+/// A thread's number says which slot is its own. The slots are in segments that double in size; a segment is allocated
+/// when a thread with a number in it first counts here. The numbers are process-wide, and reused when a thread has
+/// ended; what it counted stays. Threads beyond the 2,047th at a time, and threads that count in the destructors of
+/// their thread-locals, share one more word. So no count is lost.
 ///
 /// # What a sum is
-/// * Exact if every change happens-before it: the threads were joined, a [`WaitGroup`](crate::WaitGroup) was waited for.
-/// * Otherwise between what had happened before the call and what had by its end, as far as each slot goes. It is no
+/// * Exact if every change happens-before it: the threads were joined, or a [`WaitGroup`](crate::WaitGroup) was waited
+///   for.
+/// * Otherwise, slot by slot, between what had happened before the call and what had happened by its end. It is no
 ///   snapshot: of two changes by different threads it may contain the later and not the earlier.
-/// * Modulo 2^64, read as an `i64`: it may be below zero for a moment, or for good if more is subtracted than added.
+/// * Modulo 2^64, as an `i64`: it may be negative for a moment, or for good if more is subtracted than added.
 ///
 /// # Memory ordering
-/// Counting is Relaxed, and neither a sum nor a take orders anything else.
-///
-/// # Allocators and signal handlers
-/// For neither. A handler that interrupts its thread in an `add` and adds too loses one of the two. An allocator that counts with it
-/// calls itself, as a thread's first `add` allocates; count there with a [`Counter`](crate::Counter).
+/// Counting is relaxed, and neither a sum nor a take orders other memory.
 ///
 /// # `ShardedCounter` or `Counter`
-/// A [`Counter`](crate::Counter) if a change must know the value, if it is read often, or if there are many counters
-/// that few threads touch: it takes 8 bytes, this one some hundreds and a cache line or two for each thread.
+/// A [`Counter`](crate::Counter) if a change depends on the value, if it is read often, or if there are many counters
+/// that few threads use: it takes 8 bytes, this one some hundreds and a cache line or two for each thread.
+///
+/// # Allocators and signal handlers
+/// For neither. If a handler interrupts its thread in an `add` and adds, too, one of the two is lost. An allocator that
+/// counts with it is re-entered, as a thread's first `add` allocates; use a [`Counter`](crate::Counter) there.
 ///
 /// # Examples
 ///
@@ -63,7 +65,7 @@ pub struct ShardedCounter {
 
 impl ShardedCounter {
     const_fn! {
-        /// A counter at 0. It takes no heap until it is used.
+        /// Creates a counter at 0. It allocates nothing until it is used.
         pub const fn new() -> Self {
             Self {
                 segments: array![AtomicPtr::new(ptr::null_mut()); SEGMENTS],
@@ -165,7 +167,7 @@ impl ShardedCounter {
         own.fold(self.shared.load(Relaxed), u64::wrapping_add)
     }
 
-    /// What was added less what was subtracted, and less what was [taken](ShardedCounter::take).
+    /// Returns what was added less what was subtracted, and less what was [taken](ShardedCounter::take).
     pub fn sum(&self) -> i64 {
         // Acquire: pairs with the Release in `take`. First, so that the slots are no older than what a taker saw in them, and a
         // sum is below zero only where something was subtracted.
@@ -173,10 +175,10 @@ impl ShardedCounter {
         self.total().wrapping_sub(taken) as i64
     }
 
-    /// Takes the sum: what this returns, later sums and takes do not contain. Each change is in exactly one `take` or in
-    /// the sum after the last.
+    /// Returns the sum and takes it out: later sums and takes do not contain it.
     ///
-    /// No slot is written, so the counting threads do not notice. Takers wait for each other.
+    /// Each change is in the result of exactly one `take`, or in the sum after the last. No slot is written, so the
+    /// counting threads do not notice. Threads that call `take` at the same time block each other.
     ///
     /// # Examples
     ///

@@ -12,31 +12,34 @@ use crate::sync::{Slot, const_fn};
 use crate::wait::Timer;
 use crate::{Limit, Stopped};
 
-/// A cell that many threads may try to fill and that is filled once.
+/// A cell that many threads may try to initialise and that is initialised once.
 ///
 /// It has every stable method of `once_cell::sync::OnceCell` and of [`std::sync::OnceLock`], so changing the import is
-/// enough, and forms of the waiting ones that take a [`Limit`]. It has no destructor of its own, so a cell may refer to a
-/// neighbour that is declared later, or to itself. Nor does it take more than a byte beside `T`: the state is an enum's tag.
+/// enough, and forms of the blocking ones that take a [`Limit`]. It has no destructor of its own, so a cell may refer
+/// to a variable that is declared later, or to itself. Nor does it take more than a byte beside `T`: the state is an
+/// enum's tag.
 ///
-/// One initialiser runs at a time; other callers wait for it. One that fails or panics leaves the cell empty, and the
-/// next caller tries again: nobody ever sees half a value. [`wait`](OnceCell::wait) waits without initialising.
+/// One initialiser runs at a time; other callers block until it ends. If it fails or panics, the cell stays empty and
+/// the next caller tries again: no thread ever sees a partly initialised value. [`wait`](OnceCell::wait) blocks without
+/// initialising.
 ///
 #[doc = include_str!("../../docs/once-states.svg")]
 ///
 /// # Re-entrance
-/// An initialiser that asks for the value it is making would wait for itself. That is found: the `get_or_..._within`
-/// forms return [`Reentrant`](InitError::Reentrant), all others panic and say so at the caller's place. What is not found
-/// is a detour, such as an initialiser that waits for a thread which waits for the cell; a limit ends that.
+/// A re-entrant initialiser asks for the value that it is making, and would wait for itself. This is detected: the
+/// `get_or_..._within` forms return [`Reentrant`](InitError::Reentrant), and all other blocking forms panic at the
+/// caller's location. A detour is not detected, such as an initialiser that waits for a thread that waits for the cell;
+/// a limit ends that wait.
 ///
 /// # Memory ordering
-/// Everything that the initialiser did happens-before the return of every call that gives out the value. Everything
-/// that a failed initialiser did happens-before the next one.
+/// Everything that the initialiser did happens-before the return of every call that returns the value. Everything that
+/// a failed initialiser did happens-before the next one.
 ///
 /// # `OnceCell`, `Lazy` or std's
 /// * [`Lazy`](crate::Lazy) if the initialiser is known where the cell is declared. `OnceCell` if it needs arguments,
 ///   may fail, or must be bounded.
 /// * [`std::sync::LazyLock`] or [`std::sync::OnceLock`] if the initialiser neither fails nor hangs: they need no
-///   dependency. They have no limits, and may hang when an initialiser asks for its own value.
+///   dependency. They have no limits, and may hang on a re-entrant initialiser.
 /// * An [`OrderedMutex`](crate::OrderedMutex) if the value changes later.
 ///
 /// # Allocators and signal handlers
@@ -44,9 +47,9 @@ use crate::{Limit, Stopped};
 ///
 /// # Examples
 ///
-/// A pool is opened once. Opening may fail, and no request waits for *another's* opening longer than its limit. The one that
-/// opens the pool takes as long as that does, whatever its limit; [`wait_within`](OnceCell::wait_within) is for a thread that
-/// must not, while another initialises.
+/// A pool is opened once. Opening may fail, and no request waits longer than its limit for *another* to open the pool.
+/// The request that opens the pool takes as long as that takes, whatever its limit; a thread that must not calls
+/// [`wait_within`](OnceCell::wait_within) and lets another thread initialise.
 ///
 /// ```
 /// use raddle::{InitError, OnceCell};
@@ -71,40 +74,40 @@ unsafe impl<T: Send> Send for OnceCell<T> {}
 // needs `T: Send`.
 unsafe impl<T: Send + Sync> Sync for OnceCell<T> {}
 impl<T: UnwindSafe> UnwindSafe for OnceCell<T> {}
-// A panicking initialiser leaves the cell empty, so nothing broken is met; the value itself was moved in.
+// A panicking initialiser leaves the cell empty, so no broken value is observed; the value itself was moved in.
 impl<T: RefUnwindSafe + UnwindSafe> RefUnwindSafe for OnceCell<T> {}
 
 impl<T> OnceCell<T> {
     const_fn! {
-        /// An empty cell.
+        /// Creates an empty cell.
         pub const fn new() -> Self {
             Self { slot: Slot::new() }
         }
     }
 
     const_fn! {
-        /// A cell that holds the value.
+        /// Creates a cell that holds the value.
         pub const fn with_value(value: T) -> Self {
             Self { slot: Slot::with_value(value) }
         }
     }
 
-    /// The value, if it is there. Never waits: while a thread initialises, there is none.
+    /// Returns the value, or `None` if the cell is empty or being initialised. Never blocks.
     #[inline]
     pub fn get(&self) -> Option<&T> {
         // SAFETY: ready.
         self.raw().is_ready().then(|| unsafe { self.get_unchecked() })
     }
 
-    /// The value for change, if it is there.
+    /// Returns a mutable reference to the value, or `None` if the cell is empty.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.slot.get_mut()
     }
 
-    /// The value, without looking whether it is there.
+    /// Returns the value without checking that the cell is initialised.
     ///
     /// # Safety
-    /// The cell is initialised, and that happens-before this call.
+    /// The cell must be initialised, and that must happen-before this call.
     #[inline]
     pub unsafe fn get_unchecked(&self) -> &T {
         // SAFETY: the caller says that the state is READY, so the value is there and nobody writes it while it is
@@ -112,7 +115,7 @@ impl<T> OnceCell<T> {
         unsafe { self.slot.shared() }
     }
 
-    /// Waits until another thread has initialised the cell.
+    /// Blocks until another thread has initialised the cell, and returns the value.
     ///
     /// An initialiser that fails wakes none of the threads that wait here, and takes time in proportion to their number.
     ///
@@ -134,13 +137,13 @@ impl<T> OnceCell<T> {
         value
     }
 
-    /// Waits until another thread has initialised the cell, no longer than the limit.
+    /// Blocks until another thread has initialised the cell, no longer than the limit, and returns the value.
     ///
     /// # Panics
     /// If the calling thread is initialising this cell.
     ///
     /// # Errors
-    /// If the limit came first.
+    /// [`Stopped`] if the limit came first.
     ///
     /// # Examples
     ///
@@ -161,13 +164,13 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// Fills the cell, waiting for an initialiser that runs.
+    /// Sets the cell's value if it is empty. Blocks while an initialiser runs.
     ///
     /// # Panics
     /// If the calling thread is initialising this cell.
     ///
     /// # Errors
-    /// The given value, if the cell is full.
+    /// The given value, if the cell is initialised already.
     ///
     /// # Examples
     ///
@@ -185,13 +188,13 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// Fills the cell, waiting for an initialiser that runs, and gives the value in it.
+    /// Sets the cell's value if it is empty, and returns the value in the cell. Blocks while an initialiser runs.
     ///
     /// # Panics
     /// If the calling thread is initialising this cell.
     ///
     /// # Errors
-    /// The value in the cell and the given one, if the cell is full.
+    /// The value in the cell and the given one, if the cell is initialised already.
     ///
     /// # Examples
     ///
@@ -210,10 +213,12 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value, made by `init` if the cell is empty. Many threads may call this; one `init` runs.
+    /// Returns the value, which `init` makes if the cell is empty.
+    ///
+    /// Many threads may call this; one `init` runs, and the others block until it ends.
     ///
     /// # Panics
-    /// If `init` does, which leaves the cell empty; if `init` asks for this cell's value.
+    /// If `init` panics, which leaves the cell empty; if `init` is re-entrant, that is, asks for this cell's value.
     ///
     /// # Examples
     ///
@@ -235,11 +240,13 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value, made by `init` if the cell is empty. The limit bounds waiting for another thread's initialiser; it
-    /// never interrupts the caller's own.
+    /// Returns the value, which `init` makes if the cell is empty, and bounds the wait for another thread's
+    /// initialiser.
+    ///
+    /// The limit never interrupts the caller's own initialiser.
     ///
     /// # Panics
-    /// If `init` does, which leaves the cell empty.
+    /// If `init` panics, which leaves the cell empty.
     ///
     /// # Errors
     /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant).
@@ -271,13 +278,15 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value, made by `init` if the cell is empty. If `init` fails the cell stays empty, and the next caller tries.
+    /// Returns the value, which `init` makes if the cell is empty.
+    ///
+    /// If `init` fails, the cell stays empty and the next caller tries.
     ///
     /// # Panics
-    /// If `init` does, which leaves the cell empty; if `init` asks for this cell's value.
+    /// If `init` panics, which leaves the cell empty; if `init` is re-entrant, that is, asks for this cell's value.
     ///
     /// # Errors
-    /// What `init` returned.
+    /// The error that `init` returned.
     ///
     /// # Examples
     ///
@@ -295,11 +304,14 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value, made by `init` if the cell is empty. The limit bounds waiting for another thread's initialiser; it
-    /// never interrupts the caller's own. If `init` fails the cell stays empty, and the next caller tries.
+    /// Returns the value, which `init` makes if the cell is empty, and bounds the wait for another thread's
+    /// initialiser.
+    ///
+    /// The limit never interrupts the caller's own initialiser. If `init` fails, the cell stays empty and the next
+    /// caller tries.
     ///
     /// # Panics
-    /// If `init` does, which leaves the cell empty.
+    /// If `init` panics, which leaves the cell empty.
     ///
     /// # Errors
     /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant), [`Init`](InitError::Init).
@@ -361,7 +373,7 @@ impl<T> OnceCell<T> {
         self.raw().someone_sleeps()
     }
 
-    /// Empties the cell and gives the value that was in it.
+    /// Takes the value out of the cell, which leaves it empty.
     ///
     /// # Examples
     ///
@@ -374,7 +386,7 @@ impl<T> OnceCell<T> {
         self.slot.take()
     }
 
-    /// The value that was in the cell.
+    /// Consumes the cell and returns the value that was in it.
     pub fn into_inner(self) -> Option<T> {
         self.slot.into_inner()
     }
@@ -430,7 +442,7 @@ impl<T> From<T> for OnceCell<T> {
 }
 
 impl<T: Clone> Clone for OnceCell<T> {
-    /// A cell with a clone of the value, if it is there.
+    /// Creates a cell with a clone of the value, or an empty one if there is none.
     fn clone(&self) -> Self {
         self.get().cloned().map_or_else(Self::new, Self::with_value)
     }
@@ -445,7 +457,7 @@ impl<T: PartialEq> PartialEq for OnceCell<T> {
 impl<T: Eq> Eq for OnceCell<T> {}
 
 impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
-    /// Shows the value if it is there, and never waits.
+    /// Shows the value if there is one. Never blocks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_tuple("OnceCell");
         match self.get() {

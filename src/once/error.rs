@@ -6,10 +6,11 @@ use std::fmt;
 
 use crate::Stopped;
 
-/// Why a `_within` form of [`OnceCell`](crate::OnceCell) has no value to give. The cell is as it would be without the
-/// call.
+/// Tells why a `_within` form of [`OnceCell`](crate::OnceCell) returned no value.
 ///
-/// `E` is the initialiser's error. Of [`get_or_init_within`](crate::OnceCell::get_or_init_within), whose initialiser
+/// The cell is as it would be without the call.
+///
+/// `E` is the initialiser's error. For [`get_or_init_within`](crate::OnceCell::get_or_init_within), whose initialiser
 /// cannot fail, it is [`Infallible`], and there is no `Init`.
 ///
 /// # Examples
@@ -32,7 +33,7 @@ use crate::Stopped;
 /// ```
 ///
 /// `Stopped` is the limit of the call. A limit that ends a wait *inside* the initialiser is the initialiser's own error, and
-/// comes as `Init`. Who answers a time-out differently from a failure looks for both:
+/// comes as `Init`. A caller that answers a time-out differently from a failure matches both:
 ///
 /// ```
 /// use raddle::{CancelToken, InitError, OnceCell, Stopped};
@@ -60,8 +61,8 @@ use crate::Stopped;
 pub enum InitError<E = Infallible> {
     /// The limit came first, while another thread was initialising.
     Stopped(Stopped),
-    /// The calling thread is initialising this very cell: waiting for itself would never end. Pass to the initialiser
-    /// what it needs.
+    /// The initialiser is re-entrant: the calling thread is initialising this cell, and would wait for itself. Pass to
+    /// the initialiser what it needs.
     Reentrant,
     /// The caller's own initialiser failed; a [`Stopped`] that it returned is in here, too. The cell is empty, and the next
     /// call tries again.
@@ -78,12 +79,12 @@ impl<E: fmt::Display> fmt::Display for InitError<E> {
     }
 }
 
-/// What an initialiser that waits for itself is told, be it by an error or by a panic.
+/// The message of a re-entrant initialiser, in an error or a panic.
 pub(super) const REENTRANT: &str =
-    "a cell's initialiser asked for the value that it is making; pass what it needs as an argument";
+    "re-entrant: a cell's initialiser asked for the value that it is making; pass what it needs as an argument";
 
 impl<E: Error + 'static> Error for InitError<E> {
-    /// What stopped the wait, or the initialiser's error. (The text has it too, for who prints one line.)
+    /// What stopped the wait, or the initialiser's error. (The text includes it, for callers that print one line.)
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             InitError::Stopped(stopped) => Some(stopped),

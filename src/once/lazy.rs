@@ -9,23 +9,23 @@ use super::cell::unlimited;
 use crate::Limit;
 use crate::sync::{UnsafeCell, const_fn};
 
-/// A value that is made by the first thread that asks for it.
+/// A value that the first access initialises.
 ///
-/// It is `once_cell::sync::Lazy` with every method of that, and its poisoning: once the initialiser has panicked, every
-/// later access panics too, as there is nothing left to make the value with. Like all waits without a limit, access waits
-/// for the initialiser as long as it takes; [`OnceCell::get_or_init_within`] has a limit.
+/// It has every method of `once_cell::sync::Lazy`, and its poisoning: once the initialiser has panicked, every later
+/// access panics, too, as the initialiser is used up. An access blocks while another thread initialises, as long as
+/// that takes; [`OnceCell::get_or_init_within`] has a limit.
 ///
 #[doc = include_str!("../../docs/lazy-states.svg")]
 ///
-/// # `Lazy`, `OnceCell` or std's
-/// [`std::sync::LazyLock`] does the same for a plain static and needs no dependency. `Lazy` has besides it
-/// `once_cell`'s functions, and an initialiser that asks for its own value panics instead of hanging. A [`OnceCell`]
-/// if a failure must not be final, if the wait for another thread's initialiser must be bounded, or if the initialiser locks:
-/// it runs under the locks of the caller that comes first, and an [`OutOfOrder`](crate::LockError::OutOfOrder), which can only
-/// panic in a `Lazy`, poisons it for good.
-///
 /// # Memory ordering
-/// Everything that the initialiser did happens-before the return of every call that gives out the value.
+/// Everything that the initialiser did happens-before the return of every call that returns the value.
+///
+/// # `Lazy`, `OnceCell` or std's
+/// * [`std::sync::LazyLock`] does the same for a plain static and needs no dependency. `Lazy` adds `once_cell`'s
+///   functions, and a re-entrant initialiser panics instead of hanging.
+/// * A [`OnceCell`] if a failure must not be final, if the wait for another thread's initialiser must be bounded, or if
+///   the initialiser acquires locks: it runs under the locks of the caller that comes first, and an
+///   [`OutOfOrder`](crate::LockError::OutOfOrder), which can only panic in a `Lazy`, poisons it for good.
 ///
 /// # Allocators and signal handlers
 /// Neither may access the value by dereferencing it or by [`force`](Lazy::force); either may call [`get`](Lazy::get).
@@ -58,19 +58,19 @@ const POISONED: &str = "Lazy instance has previously been poisoned: its initiali
 
 impl<T, F> Lazy<T, F> {
     const_fn! {
-        /// A value that `init` makes when it is first asked for.
+        /// Creates a value that `init` makes on the first access.
         pub const fn new(init: F) -> Self {
             Self { cell: OnceCell::new(), init: UnsafeCell::new(Some(init)) }
         }
     }
 
-    /// The value, if it was made.
+    /// Consumes the `Lazy` and returns the value, if it was made.
     ///
     /// # Panics
     /// If the initialiser has panicked.
     ///
     /// # Errors
-    /// The initialiser, if it was not.
+    /// The initialiser, if the value was not made.
     ///
     /// # Examples
     ///
@@ -92,10 +92,10 @@ impl<T, F> Lazy<T, F> {
 }
 
 impl<T, F: FnOnce() -> T> Lazy<T, F> {
-    /// The value, made now if need be; what dereferencing does.
+    /// Returns the value, and first makes it if need be. Dereferencing does the same.
     ///
     /// # Panics
-    /// If the initialiser does or has done; if it asks for this value.
+    /// If the initialiser panics or has panicked; if it is re-entrant, that is, asks for this value.
     ///
     /// # Examples
     ///
@@ -133,10 +133,10 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
         }
     }
 
-    /// The value for change, made now if need be; what dereferencing mutably does.
+    /// Returns a mutable reference to the value, and first makes it if need be. Dereferencing mutably does the same.
     ///
     /// # Panics
-    /// If the initialiser does or has done.
+    /// If the initialiser panics or has panicked.
     #[inline]
     #[track_caller]
     pub fn force_mut(this: &mut Self) -> &mut T {
@@ -146,12 +146,12 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
 
     // These two ask nothing of F. Standing here they let the type of F follow from that of T, as `once_cell`'s do.
 
-    /// The value, if it was made. Never waits, and never panics.
+    /// Returns the value, or `None` if it was not made. Never blocks, and never panics.
     pub fn get(this: &Self) -> Option<&T> {
         this.cell.get()
     }
 
-    /// The value for change, if it was made.
+    /// Returns a mutable reference to the value, or `None` if it was not made.
     pub fn get_mut(this: &mut Self) -> Option<&mut T> {
         this.cell.get_mut()
     }
@@ -163,7 +163,7 @@ impl<T, F: FnOnce() -> T> Deref for Lazy<T, F> {
     /// The same as [`Lazy::force`].
     ///
     /// # Panics
-    /// As that.
+    /// As for [`Lazy::force`].
     #[inline]
     #[track_caller]
     fn deref(&self) -> &T {
@@ -175,7 +175,7 @@ impl<T, F: FnOnce() -> T> DerefMut for Lazy<T, F> {
     /// The same as [`Lazy::force_mut`].
     ///
     /// # Panics
-    /// As that.
+    /// As for [`Lazy::force_mut`].
     #[inline]
     #[track_caller]
     fn deref_mut(&mut self) -> &mut T {
@@ -184,14 +184,14 @@ impl<T, F: FnOnce() -> T> DerefMut for Lazy<T, F> {
 }
 
 impl<T: Default> Default for Lazy<T> {
-    /// A value that [`Default`] makes when it is first asked for.
+    /// Creates a value that [`Default`] makes on the first access.
     fn default() -> Self {
         Lazy::new(T::default)
     }
 }
 
 impl<T: fmt::Debug, F> fmt::Debug for Lazy<T, F> {
-    /// Shows the value if it was made, and never makes it.
+    /// Shows the value if it was made. Never makes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lazy").field("cell", &self.cell).field("init", &format_args!("..")).finish()
     }

@@ -1,5 +1,5 @@
-//! Values that are made once: [`cell`] and [`lazy`] are what users see, [`raw`] is the mechanism, [`running`] finds an
-//! initialiser that calls itself.
+//! Values that are initialised once: [`cell`] and [`lazy`] are the public types, [`raw`] is the mechanism, [`running`]
+//! detects re-entrant initialisers.
 
 mod cell;
 mod error;

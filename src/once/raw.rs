@@ -18,12 +18,12 @@
 //! Two kinds of thread wait: a *candidate* would initialise the cell itself, a *watcher* would not. An initialiser that
 //! fails wakes the first candidate of the queue and leaves watchers asleep. A woken candidate always tries first,
 //! also when its limit has passed: it either becomes the initialiser or finds another at work, whose end wakes
-//! the next. So a wake-up is never swallowed.
+//! the next. So no wake-up is lost.
 //!
 //! # Memory ordering
 //! The step to `READY` is a Release and every look at it an Acquire, so the value and all that its initialiser did is
-//! visible to whoever gets it. The step back to `EMPTY` is a Release and the next step to `RUNNING` an Acquire, so that
-//! an initialiser sees all that failed ones did.
+//! visible to every thread that gets it. The step back to `EMPTY` is a Release and the next step to `RUNNING` an
+//! Acquire, so that an initialiser sees all that failed ones did.
 
 use std::cell::Cell;
 
@@ -220,7 +220,7 @@ impl Drop for Initialiser<'_> {
 /// A thread that would initialise the cell.
 struct Candidate<'a> {
     once: RawOnce<'a>,
-    /// The state that the last attempt met: another is at work.
+    /// The state that the last attempt found: another is at work.
     met: u8,
 }
 
@@ -262,7 +262,7 @@ impl<'a> Waiter for Candidate<'a> {
 /// A thread that waits for others to initialise the cell.
 struct Watcher<'a> {
     once: RawOnce<'a>,
-    /// The state that the last attempt met: not READY.
+    /// The state that the last attempt found: not READY.
     met: u8,
 }
 

@@ -1,4 +1,4 @@
-//! The cells that the calling thread is initialising, so that one that waits for itself is told instead of hanging.
+//! The cells that the calling thread is initialising, so that a re-entrant initialiser is detected instead of hanging.
 //!
 //! A list through the stack frames of the running initialisers. It is looked at only by a thread that is about to sleep.
 

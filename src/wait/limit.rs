@@ -8,24 +8,25 @@ use super::node::Node;
 use super::stopped::Stopped;
 use crate::sync::{Instant, now};
 
-/// How long a blocking call may wait: for ever, for a [`Duration`], until an [`Instant`], or until a
-/// [`CancelToken`](crate::CancelToken) is cancelled; or until whichever of these comes [first](Limit::or).
+/// Bounds how long a blocking call waits: forever, for a [`Duration`], until an [`Instant`], until a
+/// [`CancelToken`](crate::CancelToken) is cancelled, or until whichever of these comes [first](Limit::or).
 ///
-/// Waiting comes as `op()`, which waits as long as it takes, and as `op_within(limit)`, which takes anything that converts
-/// into a `Limit`.
+/// A blocking call comes as `op()`, which waits as long as it takes, and as `op_within(limit)`, which takes anything
+/// that converts into a `Limit`.
 ///
-/// * A `Duration` counts from the entry to each call that it is passed to. The clock is read when the call finds that it
-///   has to wait, so a call that need not wait costs no reading of it.
+/// * A `Duration` counts from the entry to each call that it is passed to. The call reads the clock when it finds that
+///   it must wait; a call that need not wait does not read it.
 /// * A `Duration` that reaches past the end of the clock is no limit.
 /// * A token's deadline is a limit like any other instant.
-/// * If the token was cancelled, the call says [`Cancelled`](crate::Stopped::Cancelled), also if its time was over too.
-/// * A limit that has passed already still lets the call try once: what needs no waiting still succeeds.
+/// * If the token was cancelled, the call returns [`Cancelled`](crate::Stopped::Cancelled), even if its time is over,
+///   too.
+/// * A call whose limit has already passed still tries once: it succeeds if it need not wait.
 /// * A call that could both succeed and stop succeeds.
-/// * A limit bounds waiting, not work: an initialiser that runs is not interrupted.
+/// * A limit bounds waiting, not work: a running initialiser is not interrupted.
 ///
 /// # `Duration`, `Instant` or token
-/// * A `Duration` for one call. Ten calls with a second each may take ten.
-/// * An `Instant` if several calls share one end and only time ends them.
+/// * A `Duration` for one call. Ten calls with a second each may take ten seconds.
+/// * An `Instant` if several calls share one deadline and only time ends them.
 /// * A [`CancelToken`](crate::CancelToken) if another thread may end the wait, or a tree of work shares a budget.
 ///
 /// # Examples
@@ -56,10 +57,10 @@ impl<'a> Limit<'a> {
     /// No limit: the call waits as long as it takes.
     pub const NEVER: Limit<'a> = Limit { within: None, until: None, nodes: [None, None] };
 
-    /// Whichever of the two comes first.
+    /// Combines two limits: the call stops at whichever comes first.
     ///
     /// # Panics
-    /// If the two have more than two different tokens between them.
+    /// If the two together have more than two different tokens.
     ///
     /// # Examples
     ///
@@ -87,16 +88,18 @@ impl<'a> Limit<'a> {
         Limit { within: earlier(self.within, other.within), until: earlier(self.until, other.until), nodes }
     }
 
-    /// How much time is left, for a call that knows nothing but a duration: `set_read_timeout`, `busy_timeout`, a query.
-    /// `None` is no bound. A [`Duration`] in the limit counts from now, like in any call that it is passed to.
+    /// Returns the time left, for a call that takes only a duration: `set_read_timeout`, `busy_timeout`, a query.
     ///
-    /// Such a call does not see a cancel that comes while it waits.
+    /// `None` means no bound. A [`Duration`] in the limit counts from now, as in any call that it is passed to.
+    ///
+    /// A cancel does not wake such a call.
     ///
     /// # Memory ordering
     /// A cancel happens-before the return that reports it.
     ///
     /// # Errors
-    /// If the limit is over already. So what is returned is never zero, which many such calls refuse or take for no bound.
+    /// [`Stopped`] if the limit has already passed or a token of it was cancelled. So the time returned is never zero,
+    /// which many such calls refuse or take for no bound.
     ///
     /// # Examples
     ///
@@ -141,14 +144,14 @@ pub(super) fn earlier<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
 }
 
 impl From<Duration> for Limit<'_> {
-    /// A time that counts from the entry to each call.
+    /// A limit that counts from the entry to each call.
     fn from(within: Duration) -> Self {
         Limit { within: Some(within), ..Limit::NEVER }
     }
 }
 
 impl From<Instant> for Limit<'_> {
-    /// A fixed end, however many calls it is passed to.
+    /// A fixed limit, however many calls it is passed to.
     fn from(until: Instant) -> Self {
         Limit { until: Some(until), ..Limit::NEVER }
     }

@@ -1,14 +1,16 @@
-//! Why a call gave up.
+//! Why a call stopped waiting.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Why a call gave up waiting. What it waited for is as if it had never been called.
+/// Tells why a call stopped waiting: its time passed, or it was cancelled.
 ///
-/// It is the `Stopped` variant of the errors of the `_within` calls, and converts into each of them but
-/// [`SendWithinError`], which has the value too; and into [`io::Error`]. So `token.check()?` and `token.sleep(..)?` fit in
-/// beside them.
+/// What the call waited for is as if the call had never been made.
+///
+/// The errors of the `_within` calls hold it in their variant `Stopped`. It converts into each of them but
+/// [`SendWithinError`], which also holds the value, and into [`io::Error`]. So `?` works for `token.check()` and
+/// `token.sleep(..)` beside these calls.
 ///
 /// # Examples
 ///
@@ -35,11 +37,11 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// The time of the call's [`Limit`](crate::Limit) has passed, be it a duration, an instant or a token's deadline.
-    /// Try again later or allow more time, if the work can wait; else answer that it is too busy.
+    /// The time of the call's [`Limit`](crate::Limit) has passed: a duration, an instant or a token's deadline. If the
+    /// work can wait, try again later or allow more time; otherwise answer "busy".
     TimedOut,
     /// A [`CancelToken`](crate::CancelToken) of the call's limit was cancelled. Stop the work;
-    /// [`cause`](crate::CancelToken::cause) may say why. Under this token no call waits any more.
+    /// [`cause`](crate::CancelToken::cause) may say why. Later calls under this token do not block.
     Cancelled,
 }
 
@@ -47,7 +49,7 @@ impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Stopped::TimedOut => "the limit passed before the wait was over; try again later or allow more time",
-            Stopped::Cancelled => "the wait was cancelled; stop this work, its token may have the cause",
+            Stopped::Cancelled => "the wait was cancelled; stop this work, the cause of its token may say why",
         })
     }
 }
@@ -55,17 +57,18 @@ impl fmt::Display for Stopped {
 impl Error for Stopped {}
 
 impl From<Stopped> for io::Error {
-    /// [`TimedOut`](io::ErrorKind::TimedOut), or for a cancelled call [`Other`](io::ErrorKind::Other): std's own loops try
-    /// again after `Interrupted`, which would swallow it.
+    /// Of the kind [`TimedOut`](io::ErrorKind::TimedOut), or [`Other`](io::ErrorKind::Other) for a cancelled call. Not
+    /// `Interrupted`: std's own loops retry after that, which would lose the error.
     fn from(stopped: Stopped) -> Self {
         io::Error::new(stopped.kind(), stopped)
     }
 }
 
 impl Stopped {
-    /// Finds out whether an error says that a call gave up waiting: it, or what stands behind it
-    /// ([`source`](Error::source)), is a `Stopped`. All errors of this crate name theirs as their source, and so do an
-    /// [`io::Error`] that was made of one and an [`InitError`](crate::InitError) whose initialiser was stopped.
+    /// Returns the `Stopped` in an error: the error itself, or one in the chain of its [`source`](Error::source)s.
+    ///
+    /// All errors of this crate return theirs as their source, and so do an [`io::Error`] that was made of one and an
+    /// [`InitError`](crate::InitError) whose initialiser was stopped.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Why waiting for a group did not end well.
+//! The errors of waiting for a group.
 
 use std::error::Error;
 use std::fmt;
@@ -6,26 +6,28 @@ use std::io;
 
 use crate::Stopped;
 
-/// A worker of the group was lost to a panic, so its work may be half done. Said by every wait until
-/// [`WaitGroup::clear_panicked`](crate::WaitGroup::clear_panicked) is called, which has an example.
+/// Reports that a panic dropped a worker of the group, so its work may be half done.
+///
+/// Every wait returns it until [`WaitGroup::clear_panicked`](crate::WaitGroup::clear_panicked) is called, which has an
+/// example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerPanicked;
 
 impl fmt::Display for WorkerPanicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a worker of the group panicked, its work is not done; make up for it, then call clear_panicked")
+        f.write_str("a worker of the group panicked, its work may be half done; recover, then call clear_panicked")
     }
 }
 
 impl Error for WorkerPanicked {}
 
-/// Why [`WaitGroup::wait_within`](crate::WaitGroup::wait_within), which has an example, did not end well.
+/// Tells why [`WaitGroup::wait_within`](crate::WaitGroup::wait_within) failed. That method has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The limit came first: there are workers left, and a later wait may yet see their end.
+    /// The limit came first: workers are left, and a later wait may see them done.
     Stopped(Stopped),
-    /// The wait is over, and a worker was lost to a panic.
+    /// The wait is over, and a panic dropped a worker.
     Panicked(WorkerPanicked),
 }
 
@@ -39,7 +41,7 @@ impl fmt::Display for WaitError {
 }
 
 impl Error for WaitError {
-    /// What stopped the wait, or the panic. (The text has it too, for who prints one line.)
+    /// What stopped the wait, or the panic. (The text includes it, for callers that print one line.)
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             WaitError::Stopped(stopped) => Some(stopped),

@@ -10,34 +10,35 @@ use crate::sync::{AtomicU64, Ordering::Relaxed, UnparkToken, const_fn, covered, 
 use crate::wait::{Timer, Waiter, block};
 use crate::{Limit, Stopped};
 
-/// Waits until all workers of a group are done.
+/// Waits for the workers of a group, and reports their panics.
 ///
-/// A worker is a value: it is done when it is dropped, at the end of its thread or on the way out of a panic. The waiter
-/// learns of a panic. A group can be used again and again; [`wait`](WaitGroup::wait) returns when the count of workers
-/// was zero at some moment since it was called, also if new workers were made since.
+/// A worker is a value: it is done when it is dropped, at the end of its thread or by a panic, which the wait reports.
+/// A group is reusable: [`wait`](WaitGroup::wait) returns when the count of workers was zero at some moment since it
+/// was called, even if new workers were made since.
 ///
-/// Make the worker before the thread that it goes to, else the group may be found empty too early.
+/// Make the worker before the thread that it moves into. Otherwise a wait may find the group empty too early.
 ///
 #[doc = include_str!("../../docs/wait-group.svg")]
 ///
-/// # Memory ordering
-/// Everything that happened before a worker was dropped happens-before the return of every `wait` that its end let go,
-/// or that found it gone. A wait that its limit ended, and [`count`](WaitGroup::count), order nothing.
-///
 /// # Deadlock
-/// A thread that waits for a group while it has one of its workers waits for itself. Nothing finds that; a limit ends it.
-/// A worker that is leaked, by `mem::forget` or a cycle of `Arc`s, never ends: each wait goes on to its limit.
+/// A thread that waits for a group while it holds one of its workers waits for itself. This is not detected; a limit
+/// ends the wait. A worker that is leaked, by `mem::forget` or a cycle of `Arc`s, is never done: each wait blocks
+/// until its limit.
+///
+/// # Memory ordering
+/// Everything before the drop of a worker happens-before the return of every wait that waited for it or that found it
+/// gone. A wait that its limit ended, and [`count`](WaitGroup::count), order nothing.
 ///
 /// # `WaitGroup`, a scope, a barrier or crossbeam's
-/// * [`std::thread::scope`] if the threads end with the work. A `WaitGroup` if they live on, if the wait needs a limit,
-///   or if a panic must be reported and not passed on.
+/// * [`std::thread::scope`] if the threads end with the work. A `WaitGroup` if they outlive it, if the wait needs a
+///   limit, or if a panic must be reported and not propagated.
 /// * [`std::sync::Barrier`] if a fixed number of threads all wait for each other.
-/// * `crossbeam::sync::WaitGroup` is waited for once, by giving up one's own handle of it; it has neither limits nor a
-///   word on panics, and shares a block of heap among its handles.
-/// * A [`Counter`](crate::Counter) if nobody waits.
+/// * `crossbeam::sync::WaitGroup` is waited for once, which consumes the waiter's handle; it has no limits and does not
+///   report panics, and its handles share a heap allocation.
+/// * A [`Counter`](crate::Counter) if no thread waits.
 ///
 /// # Allocators and signal handlers
-/// For neither: the last worker to be dropped wakes those who wait, which takes a lock and may allocate.
+/// For neither: the last worker to be dropped wakes the waiting threads, which acquires a lock and may allocate.
 ///
 /// # Examples
 ///
@@ -65,16 +66,16 @@ pub struct WaitGroup {
 
 impl WaitGroup {
     const_fn! {
-        /// A group without workers.
+        /// Creates a group without workers.
         pub const fn new() -> Self {
             Self { state: AtomicU64::new(0) }
         }
     }
 
-    /// A new worker, which borrows the group.
+    /// Creates a worker that borrows the group.
     ///
     /// # Panics
-    /// If there are 2^31 workers, most of them leaked. The group is as it was.
+    /// If there are 2^31 workers, most of them leaked. The group is unchanged.
     #[track_caller]
     #[inline]
     pub fn worker(&self) -> Worker<'_> {
@@ -82,10 +83,12 @@ impl WaitGroup {
         Worker::new(self)
     }
 
-    /// A new worker, which shares the group. For threads that outlive the caller; the type's example has some.
+    /// Creates a worker that shares the ownership of the group.
+    ///
+    /// It is for threads that outlive the caller; the type's example has some.
     ///
     /// # Panics
-    /// If there are 2^31 workers, most of them leaked. The group is as it was.
+    /// If there are 2^31 workers, most of them leaked. The group is unchanged.
     #[track_caller]
     #[inline]
     pub fn worker_owned(self: &Arc<Self>) -> OwnedWorker {
@@ -93,17 +96,18 @@ impl WaitGroup {
         OwnedWorker::new(Arc::clone(self))
     }
 
-    /// How many workers there are now. Others may come and go before the caller looks at the answer.
+    /// Returns the current number of workers, which may change before the caller uses it.
     pub fn count(&self) -> usize {
-        // Relaxed: who needs what the workers did waits for them.
+        // Relaxed: a caller that needs what the workers did waits for them.
         State(self.state.load(Relaxed)).count() as usize
     }
 
-    /// Waits until all workers are done.
+    /// Blocks until every worker is done.
     ///
     /// # Errors
-    /// If a worker was dropped by a panic that began after the worker was made, in this use of the group or in one
-    /// before, and [`clear_panicked`](WaitGroup::clear_panicked) was not called since. All workers are done all the same.
+    /// [`WorkerPanicked`] if a worker was dropped by a panic that began after the worker was made, in this use of the
+    /// group or in an earlier one, and [`clear_panicked`](WaitGroup::clear_panicked) was not called since. All workers
+    /// are done in this case, too.
     ///
     /// # Examples
     ///
@@ -135,7 +139,7 @@ impl WaitGroup {
         }
     }
 
-    /// Waits until all workers are done, no longer than the limit.
+    /// Blocks until every worker is done, no longer than the limit.
     ///
     /// # Errors
     /// [`Stopped`](WaitError::Stopped) if the limit came first, [`Panicked`](WaitError::Panicked) as for
@@ -173,7 +177,10 @@ impl WaitGroup {
         block(&mut Wait { group: self, generation: state.generation() }, &mut Timer::new(limit))
     }
 
-    /// Forgets that a worker panicked. What that worker did is ordered by the waits, not by this.
+    /// Clears the record of a worker's panic, so that waits no longer report it.
+    ///
+    /// # Memory ordering
+    /// This call orders nothing. The waits order what the worker did.
     ///
     /// # Examples
     ///
@@ -190,7 +197,7 @@ impl WaitGroup {
     ///     assert!(lost.join().is_err());
     /// });
     /// assert_eq!(group.wait(), Err(WorkerPanicked));
-    /// assert_eq!(group.wait(), Err(WorkerPanicked)); // until somebody has seen to it
+    /// assert_eq!(group.wait(), Err(WorkerPanicked)); // until it is cleared
     /// group.clear_panicked();
     /// assert_eq!(group.wait(), Ok(()));
     /// ```
@@ -202,8 +209,8 @@ impl WaitGroup {
     #[track_caller]
     #[inline]
     fn begin(&self) {
-        // Relaxed: whoever takes the worker elsewhere makes this visible with it; a read-modify-write passes on the
-        // Release that it stands behind.
+        // Relaxed: what sends the worker to another thread makes this visible with it; a read-modify-write passes on
+        // the Release that it stands behind.
         let old = State(self.state.fetch_add(State::ONE, Relaxed));
         if old.count() >= State::MAX_COUNT {
             self.state.fetch_sub(State::ONE, Relaxed);
@@ -251,7 +258,7 @@ struct Wait<'a> {
 
 impl Wait<'_> {
     fn is_over(&self, state: State) -> bool {
-        // A count of zero has moved the generation, unless that has gone all the way round.
+        // A count of zero has moved the generation, unless that has wrapped around.
         state.count() == 0 || (state.generation() != self.generation && step!("group.generation"))
     }
 }

@@ -1,5 +1,5 @@
-//! Waiting until a number of workers are done: [`group`] is what users see with its [`worker`]s, [`state`] the word
-//! that it is made of.
+//! Waiting until a number of workers are done: [`group`] and its [`worker`]s are the public types, [`state`] the word
+//! that a group is made of.
 
 mod error;
 mod group;

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 0 to 31 | *count*: how many workers there are |
 //! | 32 | *parked*: somebody sleeps until the end of this generation, or did when the generation before was just being woken |
-//! | 33 | *panicked*: a worker was lost to a panic |
+//! | 33 | *panicked*: a panic dropped a worker |
 //! | 34 to 63 | *generation*: how often the count has become zero, modulo 2^30 |
 //!
 //! | from | to | by |

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::WaitGroup;
 use crate::sync::{PanicWatch, cleanup};
 
-/// A worker of a [`WaitGroup`], from [`WaitGroup::worker`]. Dropping it says that its work is done.
+/// A worker of a [`WaitGroup`], which is done when it is dropped.
 ///
-/// A worker that is dropped while its thread unwinds counts as lost to the panic, unless it was made by that thread after
-/// the panic had begun. One that another thread made meanwhile and handed over cannot be told apart, and counts too.
+/// [`WaitGroup::worker`] makes it.
 ///
-/// It may be sent to another thread, and does not outlive its group:
+/// A worker that is dropped while its thread unwinds counts as panicked, unless that thread made it after the panic had
+/// begun. A worker that another thread made meanwhile and sent to it cannot be distinguished, and counts, too.
+///
+/// It may be sent to another thread, and cannot outlive its group:
 ///
 /// ```
 /// let group = raddle::WaitGroup::new();
@@ -54,10 +56,11 @@ impl fmt::Debug for Worker<'_> {
     }
 }
 
-/// A worker that shares its [`WaitGroup`], from [`WaitGroup::worker_owned`]. Dropping it says that its work is done. A
-/// panic counts as for a [`Worker`].
+/// A worker that shares the ownership of its [`WaitGroup`], and is done when it is dropped.
 ///
-/// It goes where a borrow cannot, and keeps the group:
+/// [`WaitGroup::worker_owned`] makes it. A panic counts as for a [`Worker`].
+///
+/// It can go where a borrow cannot, and keeps the group alive:
 ///
 /// ```
 /// use raddle::WaitGroup;

@@ -9,7 +9,7 @@ use raddle::{InitError, LockError, LockId, Stopped, WaitError, WorkerPanicked};
 use raddle::{RecvWithinError, SendWithinError};
 
 const TIMED_OUT: &str = "the limit passed before the wait was over; try again later or allow more time";
-const CANCELLED: &str = "the wait was cancelled; stop this work, its token may have the cause";
+const CANCELLED: &str = "the wait was cancelled; stop this work, the cause of its token may say why";
 
 /// The error's text is this, and `?` takes it where any error may go.
 #[track_caller]
@@ -86,7 +86,7 @@ impl<E: Error + 'static> Error for NotOpened<E> {
 fn of_cells() {
     says(
         InitError::<Infallible>::Reentrant,
-        "a cell's initialiser asked for the value that it is making; pass what it needs as an argument",
+        "re-entrant: a cell's initialiser asked for the value that it is making; pass what it needs as an argument",
     );
     says_why(InitError::<Infallible>::Stopped, "cell not initialised: ");
     says(
@@ -101,7 +101,7 @@ fn of_cells() {
 
 #[test]
 fn of_groups() {
-    let panicked = "a worker of the group panicked, its work is not done; make up for it, then call clear_panicked";
+    let panicked = "a worker of the group panicked, its work may be half done; recover, then call clear_panicked";
     says(WorkerPanicked, panicked);
     says(WaitError::Panicked(WorkerPanicked), panicked);
     says_why(WaitError::Stopped, "workers are still at work: ");
