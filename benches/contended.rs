@@ -1,0 +1,25 @@
+//! Threads that meet at one thing, free: neither pinned nor gated, as many as there are cores and more, for tenths of a
+//! second at a time.
+
+#[path = "contended/data.rs"]
+mod data;
+#[path = "contended/explore.rs"]
+mod explore;
+#[path = "contended/one.rs"]
+mod one;
+#[path = "contended/point.rs"]
+mod point;
+#[path = "contended/run.rs"]
+mod run;
+mod support;
+#[path = "contended/watch.rs"]
+mod watch;
+#[path = "contended/work.rs"]
+mod work;
+
+fn main() {
+    if explore::asked() {
+        return;
+    }
+    support::run(&[]);
+}
