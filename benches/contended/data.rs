@@ -38,10 +38,11 @@ impl Random {
     }
 
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> u64 {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 >> 16
+        // The upper half of the bits, as a part of one: no division.
+        ((self.0 >> 32) * end as u64 >> 32) as usize
     }
 }

@@ -1,168 +1,169 @@
-//! Looking around: a few points, chosen on the command line, and a table of each as soon as it is measured. Nothing is kept.
+//! Looking around: the points that the command line chooses, and a table of each as soon as it is measured. Nothing is kept.
 
 use std::time::Duration;
 
-use crate::one;
-use crate::point::Point;
-use crate::run::{READ, Run};
+use crate::options::{Options, USAGE};
+use crate::point::{Contender, Point};
+use crate::run::{READ, Run, WRITE};
 use crate::support::Role;
-use crate::work;
-
-const USAGE: &str = "\
-usage: cargo bench --bench contended -- --explore WHAT [OPTIONS]
-
-WHAT is one (mutex).
-
-  --threads N,...     2, 3, 4, 8, 16, 32 and 64 unless given
-  --section US,...    time with the lock, in microseconds: 0, 0.1, 0.3, 3 and 30 unless given
-  --outside HOW       none: no work without the lock; equal: as much as with it; both, unless given
-  --only NAME,...     only these implementations
-  --runs N            of each, in turns; 5 unless given
-  --ms N              the length of a run; 200 unless given";
-
-struct Options {
-    what: String,
-    threads: Vec<usize>,
-    sections: Vec<f64>,
-    outside: Vec<bool>,
-    only: Vec<String>,
-    runs: usize,
-    length: Duration,
-}
+use crate::{one, others, rwlock, sets, work};
 
 /// Explores, if that is what the command line asks for.
 pub(crate) fn asked() -> bool {
-    let args: Vec<_> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    if !args.iter().any(|arg| arg == "--explore") {
-        return false;
-    }
-    match options(&args) {
-        Ok(options) => explore(&options),
-        Err(why) => {
-            eprintln!("{why}\n\n{USAGE}");
-            std::process::exit(2);
-        }
+    let Some(options) = Options::given() else { return false };
+    if let Err(why) = options.and_then(|options| explore(&options)) {
+        eprintln!("{why}\n\n{USAGE}");
+        std::process::exit(2);
     }
     true
 }
 
-fn options(args: &[String]) -> Result<Options, String> {
-    let mut options = Options {
-        what: String::new(),
-        threads: vec![2, 3, 4, 8, 16, 32, 64],
-        sections: vec![0.0, 0.1, 0.3, 3.0, 30.0],
-        outside: vec![false, true],
-        only: Vec::new(),
-        runs: 5,
-        length: Duration::from_millis(200),
-    };
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{arg} wants a value"))?;
-        match arg.as_str() {
-            "--explore" => options.what = value.clone(),
-            "--threads" => options.threads = list(value)?,
-            "--section" => options.sections = list(value)?,
-            "--outside" => {
-                options.outside = match value.as_str() {
-                    "none" => vec![false],
-                    "equal" => vec![true],
-                    "both" => vec![false, true],
-                    _ => return Err(format!("--outside {value}")),
-                }
-            }
-            "--only" => options.only = list(value)?,
-            "--runs" => options.runs = number(value)?,
-            "--ms" => options.length = Duration::from_millis(number(value)?),
-            _ => return Err(format!("{arg} is no option")),
-        }
-    }
-    Ok(options)
-}
-
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text}: what number is that?"))
-}
-
-fn list<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, String> {
-    text.split(',').map(number).collect()
-}
-
-fn explore(options: &Options) {
+fn explore(options: &Options) -> Result<(), String> {
+    let points = points(options)?;
     println!("a round of work takes {:.2} ns; {} runs of {:?} each", work::round(), options.runs, options.length);
-    println!("M/s: million operations a second; waits in ms; even: the slowest thread's count over the fastest's");
+    println!("M/s: million operations a second; wait: the longest of any thread in a run, in ms;");
+    println!("even: the operations of the thread that got least over those of the one that got most");
+    for (about, point) in points {
+        show(&about, point, options);
+    }
+    Ok(())
+}
+
+fn points(options: &Options) -> Result<Vec<(String, Point)>, String> {
+    let threads = || options.threads.iter().copied();
+    let mut points = Vec::new();
     match options.what.as_str() {
         "one" => {
             for &section in &options.sections {
-                for &outside in &options.outside {
-                    // Nothing outside is as much as nothing inside.
-                    if outside && section == 0.0 && options.outside.len() > 1 {
+                for &equal in &options.outside {
+                    // As much as nothing is nothing.
+                    if section.is_zero() && equal && options.outside.len() > 1 {
                         continue;
                     }
-                    for &threads in &options.threads {
-                        let inside = Duration::from_secs_f64(section / 1e6);
-                        let point = one::point(threads, inside, if outside { inside } else { Duration::ZERO });
-                        let about = if outside { ", as much outside" } else { "" };
-                        show(&format!("one lock, {threads} threads, {section} us{about}"), point, options);
-                    }
+                    let (outside, about) = if equal { (section, " and outside") } else { (Duration::ZERO, "") };
+                    points.extend(threads().map(|threads| {
+                        let about = format!("one lock, {threads} threads, {section:?}{about}");
+                        (about, one::Setting { threads, section, outside }.point())
+                    }));
                 }
             }
         }
-        other => {
-            eprintln!("{other}?\n\n{USAGE}");
-            std::process::exit(2);
+        "sets" => {
+            for &locks in &options.locks {
+                let about = |threads| format!("two of {locks} locks, {threads} threads");
+                points.extend(threads().map(|threads| (about(threads), sets::point(threads, locks))));
+            }
+        }
+        "rwlock" => {
+            for &every in &options.every {
+                for &section in &options.sections {
+                    points.extend(threads().map(|threads| {
+                        let about = format!("1 write in {every}, {threads} threads, {section:?}");
+                        (about, rwlock::Setting { threads, every, section }.point())
+                    }));
+                }
+            }
+        }
+        what => {
+            let point = match what {
+                "once" => others::once,
+                "wait_group" => others::wait_group,
+                "cancel" => others::cancel,
+                "counter" => others::counter,
+                _ => return Err(format!("--explore {what}")),
+            };
+            points.extend(threads().map(|threads| (format!("{what}, {threads} threads"), point(threads))));
         }
     }
+    Ok(points)
 }
 
-fn show(about: &str, mut point: Point, options: &Options) {
-    point.contenders.retain(|one| options.only.is_empty() || options.only.iter().any(|name| name == one.name));
-    let found = point.runs(options.runs, options.length);
-    println!("\n{about:44}  least  median    most M/s | wait median   most | even median least");
-    let mut medians = Vec::new();
-    for (contender, runs) in point.contenders.iter().zip(&found) {
-        let rates = sorted(runs, Run::rate);
-        let waits = sorted(runs, |run| run.longest[READ].as_secs_f64() * 1e3);
-        let even = sorted(runs, Run::evenness);
-        let middle = rates.len() / 2;
-        println!(
-            "  {:42} {:6.3} {:7.3} {:7.3}     | {:11.3} {:6.2} | {:11.2} {:5.2}",
-            contender.name,
-            rates[0],
-            rates[middle],
-            rates[rates.len() - 1],
-            waits[middle],
-            waits[waits.len() - 1],
-            even[middle],
-            even[0],
-        );
-        medians.push((contender, rates[middle], waits[middle], even[middle]));
+/// What the runs of one implementation come to.
+struct Seen {
+    role: Role,
+    name: &'static str,
+    rates: Vec<f64>,
+    waits: [Vec<f64>; 2],
+    even: Vec<f64>,
+}
+
+impl Seen {
+    fn of(contender: &Contender, runs: &[Run]) -> Self {
+        let wait = |which: usize| sorted(runs, |run| run.longest[which].as_secs_f64() * 1e3);
+        Self {
+            role: contender.role,
+            name: contender.name,
+            rates: sorted(runs, Run::rate),
+            waits: [wait(READ), wait(WRITE)],
+            even: sorted(runs, Run::evenness),
+        }
     }
-    ratio(&medians);
-}
-
-type Medians<'a> = (&'a crate::point::Contender, f64, f64, f64);
-
-/// Ours beside the best peer, and beside those that reach 0.95 of its rate.
-fn ratio(medians: &[Medians]) {
-    let ours = medians.iter().find(|one| one.0.role == Role::Ours);
-    let peers = || medians.iter().filter(|one| one.0.role == Role::Peer);
-    let best = peers().max_by(|a, b| a.1.total_cmp(&b.1));
-    let (Some(ours), Some(best)) = (ours, best) else { return };
-    let fast = || peers().filter(|peer| peer.1 >= 0.95 * best.1);
-    let wait = fast().map(|peer| peer.2).fold(f64::INFINITY, f64::min);
-    let even = fast().map(|peer| peer.3).fold(0.0, f64::max);
-    println!(
-        "  = {:.2} of {}'s rate; {:.2} of the shortest wait and {:.2} of the evenness of those as fast",
-        ours.1 / best.1,
-        best.0.name,
-        ours.2 / wait,
-        ours.3 / even,
-    );
 }
 
 fn sorted(runs: &[Run], of: impl Fn(&Run) -> f64) -> Vec<f64> {
     let mut all: Vec<_> = runs.iter().map(of).collect();
     all.sort_by(f64::total_cmp);
     all
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
+}
+
+fn most(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() - 1]
+}
+
+fn show(about: &str, mut point: Point, options: &Options) {
+    point.contenders.retain(|one| options.only.is_empty() || options.only.iter().any(|name| name == one.name));
+    let found = point.runs(options.runs, options.length);
+    let seen: Vec<_> = point.contenders.iter().zip(&found).map(|(one, runs)| Seen::of(one, runs)).collect();
+    let writes = seen.iter().any(|one| most(&one.waits[WRITE]) > 0.0);
+    println!("\n{about}");
+    print!("  {:16} {:>8} {:>8} {:>8} M/s |", "", "least", "median", "most");
+    print!(" {:>8} {:>8} {} |", "median", "most", if writes { "read wait" } else { "wait" });
+    if writes {
+        print!(" {:>8} {:>8} write wait |", "median", "most");
+    }
+    println!(" {:>6} {:>6} even", "median", "least");
+    for one in &seen {
+        let Seen { name, rates, waits, even, .. } = one;
+        print!("  {name:16} {:8.3} {:8.3} {:8.3}     |", rates[0], median(rates), most(rates));
+        print!(" {:8.3} {:8.3} {:w$} |", median(&waits[READ]), most(&waits[READ]), "", w = if writes { 9 } else { 4 });
+        if writes {
+            print!(" {:8.3} {:8.3} {:10} |", median(&waits[WRITE]), most(&waits[WRITE]), "");
+        }
+        println!(" {:6.2} {:6.2}", median(even), even[0]);
+    }
+    if options.each {
+        for (contender, runs) in point.contenders.iter().zip(&found) {
+            let runs: Vec<_> = runs.iter().map(|run| format!("{:.3}", run.rate())).collect();
+            println!("  {:16} each: {}", contender.name, runs.join(" "));
+        }
+    }
+    seen.iter().filter(|one| one.role == Role::Ours).for_each(|ours| ratios(ours, &seen, writes));
+}
+
+/// Ours beside the best peer, and beside those that reach 0.95 of its rate.
+fn ratios(ours: &Seen, seen: &[Seen], writes: bool) {
+    let peers = || seen.iter().filter(|one| one.role == Role::Peer);
+    let Some(best) = peers().max_by(|a, b| median(&a.rates).total_cmp(&median(&b.rates))) else { return };
+    let fast = || peers().filter(|peer| median(&peer.rates) >= 0.95 * median(&best.rates));
+    let wait = |which: usize| {
+        let shortest = fast().map(|peer| median(&peer.waits[which])).fold(f64::INFINITY, f64::min);
+        ratio(median(&ours.waits[which]), shortest)
+    };
+    let even = ratio(median(&ours.even), fast().map(|peer| median(&peer.even)).fold(0.0, f64::max));
+    print!("  = {}: rate {:.2} x {}", ours.name, median(&ours.rates) / median(&best.rates), best.name);
+    let among: Vec<_> = fast().map(|peer| peer.name).collect();
+    print!("; of the best of {}: wait {:.2} x", among.join(", "), wait(READ));
+    if writes {
+        print!(", write wait {:.2} x", wait(WRITE));
+    }
+    println!(", even {even:.2} x");
+}
+
+/// One to one also where both are none.
+fn ratio(ours: f64, theirs: f64) -> f64 {
+    if ours == theirs { 1.0 } else { ours / theirs }
 }

@@ -98,27 +98,23 @@ impl Lock for Std {
 }
 
 /// Threads that each take the lock, spend `section` with it, let it go, and spend `outside`.
-pub(crate) fn point(threads: usize, section: Duration, outside: Duration) -> Point {
-    let of = Setting { threads, section, outside };
-    Point::new(
-        threads,
-        vec![
-            of.contender::<Raddle>(),
-            of.contender::<ParkingLot>(),
-            of.contender::<ParkingLot012>(),
-            of.contender::<Std>(),
-        ],
-    )
-}
-
 #[derive(Clone, Copy)]
-struct Setting {
-    threads: usize,
-    section: Duration,
-    outside: Duration,
+pub(crate) struct Setting {
+    pub(crate) threads: usize,
+    pub(crate) section: Duration,
+    pub(crate) outside: Duration,
 }
 
 impl Setting {
+    pub(crate) fn point(self) -> Point {
+        Point::new(vec![
+            self.contender::<Raddle>(),
+            self.contender::<ParkingLot>(),
+            self.contender::<ParkingLot012>(),
+            self.contender::<Std>(),
+        ])
+    }
+
     fn contender<L: Lock>(self) -> Contender {
         Contender::new(L::ROLE, L::NAME, move |length| {
             let mut lock = CachePadded::new(L::new(1));
@@ -135,7 +131,7 @@ impl Setting {
                     watch.done(others);
                     own = outside.on(&own);
                 });
-                Served { operations, longest: [watch.longest, Duration::ZERO] }
+                Served { operations, longest: [watch.longest(), Duration::ZERO] }
             });
             found.check(self.threads, lock.sections());
             found

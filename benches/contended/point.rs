@@ -22,13 +22,12 @@ impl Contender {
 }
 
 pub(crate) struct Point {
-    pub(crate) threads: usize,
     pub(crate) contenders: Vec<Contender>,
 }
 
 impl Point {
-    pub(crate) fn new(threads: usize, contenders: Vec<Contender>) -> Self {
-        Self { threads, contenders }
+    pub(crate) fn new(contenders: Vec<Contender>) -> Self {
+        Self { contenders }
     }
 
     /// So many runs of each, one of each and then the next, every time another first. By contender, as they stand.

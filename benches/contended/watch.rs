@@ -1,36 +1,38 @@
 //! How long a thread waits at most, told so that the telling hardly counts.
 //!
-//! A look at the clock takes 20 to 30 ns, as long as an empty section. So:
 //! * Where a section takes 0.3 µs or more, each acquisition is timed, from before it to when the lock is held
-//!   ([`Watch::begin`], [`Watch::acquired`]); the second look is a part of the section.
+//!   ([`Watch::begin`], [`Watch::acquired`]); the second look at the clock is a part of the section.
 //! * Where sections are shorter, the clock is read behind a section only if another thread was in since this thread's last
 //!   one (the protected data tell), and behind every 64th. A wait is then the time between two such looks. None is
 //!   missed; each may be too long by up to 63 sections that nobody came into, which is a microsecond or two.
 //!
 //! Either way, what a thread is switched out while it asks counts as waiting: whoever asks waits.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::{Scale, ticks};
 
 /// Without others a thread looks at the clock each so many sections.
 const SELDOM: u32 = 64;
 
 /// Sections as long as that have each acquisition timed.
-pub(crate) const LONG: Duration = Duration::from_nanos(300);
+const LONG: Duration = Duration::from_nanos(300);
 
 pub(crate) struct Watch {
     each: bool,
-    last: Instant,
+    scale: Scale,
+    last: u64,
     /// Sections since.
     since: u32,
-    pub(crate) longest: Duration,
+    longest: u64,
 }
 
 impl Watch {
     pub(crate) fn new(section: Duration) -> Self {
-        Self { each: section >= LONG, last: Instant::now(), since: 0, longest: Duration::ZERO }
+        Self { each: section >= LONG, scale: Scale::new(), last: ticks(), since: 0, longest: 0 }
     }
 
-    /// As `new`, whatever the section: for what is rare.
+    /// Times each acquisition, whatever the section: where they are rare.
     pub(crate) fn of_each() -> Self {
         Self::new(LONG)
     }
@@ -39,7 +41,7 @@ impl Watch {
     #[inline(always)]
     pub(crate) fn begin(&mut self) {
         if self.each {
-            self.last = Instant::now();
+            self.last = ticks();
         }
     }
 
@@ -47,7 +49,7 @@ impl Watch {
     #[inline(always)]
     pub(crate) fn acquired(&mut self) {
         if self.each {
-            self.longest = self.longest.max(self.last.elapsed());
+            self.look();
         }
     }
 
@@ -60,16 +62,31 @@ impl Watch {
         }
     }
 
-    /// Ends the wait that began at the last look.
-    pub(crate) fn look(&mut self) {
-        let now = Instant::now();
-        self.longest = self.longest.max(now - self.last);
-        self.skip_to(now);
+    /// Something else comes: what was until now is told, and the time until `resume` is not waited for this.
+    #[inline(always)]
+    pub(crate) fn pause(&mut self) {
+        if !self.each {
+            self.look();
+        }
     }
 
-    /// What was since the last look was no wait.
-    pub(crate) fn skip_to(&mut self, now: Instant) {
+    #[inline(always)]
+    pub(crate) fn resume(&mut self) {
+        if !self.each {
+            self.last = ticks();
+        }
+    }
+
+    #[inline(always)]
+    fn look(&mut self) {
+        let now = ticks();
+        // Cores may differ by a little.
+        self.longest = self.longest.max(now.saturating_sub(self.last));
         self.last = now;
         self.since = 0;
+    }
+
+    pub(crate) fn longest(&self) -> Duration {
+        self.scale.time(self.longest)
     }
 }
