@@ -15,6 +15,8 @@ mod options;
 mod others;
 #[path = "contended/point.rs"]
 mod point;
+#[path = "contended/record.rs"]
+mod record;
 #[path = "contended/run.rs"]
 mod run;
 #[path = "contended/rwlock.rs"]
@@ -31,5 +33,5 @@ fn main() {
     if explore::asked() {
         return;
     }
-    support::run(&[]);
+    support::run(&record::groups());
 }

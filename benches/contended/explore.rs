@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::options::{Options, USAGE};
-use crate::point::{Contender, Point};
-use crate::run::{READ, Run, WRITE};
-use crate::support::Role;
+use crate::point::Point;
+use crate::support::free_table::{self, Seen};
 use crate::{one, others, rwlock, sets, work};
 
 /// Explores, if that is what the command line asks for.
@@ -21,8 +20,7 @@ pub(crate) fn asked() -> bool {
 fn explore(options: &Options) -> Result<(), String> {
     let points = points(options)?;
     println!("a round of work takes {:.2} ns; {} runs of {:?} each", work::round(), options.runs, options.length);
-    println!("M/s: million operations a second; wait: the longest of any thread in a run, in ms;");
-    println!("even: the operations of the thread that got least over those of the one that got most");
+    println!("{}", free_table::LEGEND);
     for (about, point) in points {
         show(&about, point, options);
     }
@@ -78,92 +76,14 @@ fn points(options: &Options) -> Result<Vec<(String, Point)>, String> {
     Ok(points)
 }
 
-/// What the runs of one implementation come to.
-struct Seen {
-    role: Role,
-    name: &'static str,
-    rates: Vec<f64>,
-    waits: [Vec<f64>; 2],
-    even: Vec<f64>,
-}
-
-impl Seen {
-    fn of(contender: &Contender, runs: &[Run]) -> Self {
-        let wait = |which: usize| sorted(runs, |run| run.longest[which].as_secs_f64() * 1e3);
-        Self {
-            role: contender.role,
-            name: contender.name,
-            rates: sorted(runs, Run::rate),
-            waits: [wait(READ), wait(WRITE)],
-            even: sorted(runs, Run::evenness),
-        }
-    }
-}
-
-fn sorted(runs: &[Run], of: impl Fn(&Run) -> f64) -> Vec<f64> {
-    let mut all: Vec<_> = runs.iter().map(of).collect();
-    all.sort_by(f64::total_cmp);
-    all
-}
-
-fn median(sorted: &[f64]) -> f64 {
-    sorted[sorted.len() / 2]
-}
-
-fn most(sorted: &[f64]) -> f64 {
-    sorted[sorted.len() - 1]
-}
-
 fn show(about: &str, mut point: Point, options: &Options) {
     point.contenders.retain(|one| options.only.is_empty() || options.only.iter().any(|name| name == one.name));
     let found = point.runs(options.runs, options.length);
-    let seen: Vec<_> = point.contenders.iter().zip(&found).map(|(one, runs)| Seen::of(one, runs)).collect();
-    let writes = seen.iter().any(|one| most(&one.waits[WRITE]) > 0.0);
-    println!("\n{about}");
-    print!("  {:16} {:>8} {:>8} {:>8} M/s |", "", "least", "median", "most");
-    print!(" {:>8} {:>8} {} |", "median", "most", if writes { "read wait" } else { "wait" });
-    if writes {
-        print!(" {:>8} {:>8} write wait |", "median", "most");
+    let both = || point.contenders.iter().zip(&found);
+    let seen: Vec<_> = both().filter_map(|(one, runs)| Seen::of(one.role, one.name, runs)).collect();
+    free_table::print(about, &seen);
+    for (contender, runs) in both().filter(|_| options.each) {
+        let runs: Vec<_> = runs.iter().map(|run| format!("{:.3}", run.rate())).collect();
+        println!("  {:16} each: {}", contender.name, runs.join(" "));
     }
-    println!(" {:>6} {:>6} even", "median", "least");
-    for one in &seen {
-        let Seen { name, rates, waits, even, .. } = one;
-        print!("  {name:16} {:8.3} {:8.3} {:8.3}     |", rates[0], median(rates), most(rates));
-        print!(" {:8.3} {:8.3} {:w$} |", median(&waits[READ]), most(&waits[READ]), "", w = if writes { 9 } else { 4 });
-        if writes {
-            print!(" {:8.3} {:8.3} {:10} |", median(&waits[WRITE]), most(&waits[WRITE]), "");
-        }
-        println!(" {:6.2} {:6.2}", median(even), even[0]);
-    }
-    if options.each {
-        for (contender, runs) in point.contenders.iter().zip(&found) {
-            let runs: Vec<_> = runs.iter().map(|run| format!("{:.3}", run.rate())).collect();
-            println!("  {:16} each: {}", contender.name, runs.join(" "));
-        }
-    }
-    seen.iter().filter(|one| one.role == Role::Ours).for_each(|ours| ratios(ours, &seen, writes));
-}
-
-/// Ours beside the best peer, and beside those that reach 0.95 of its rate.
-fn ratios(ours: &Seen, seen: &[Seen], writes: bool) {
-    let peers = || seen.iter().filter(|one| one.role == Role::Peer);
-    let Some(best) = peers().max_by(|a, b| median(&a.rates).total_cmp(&median(&b.rates))) else { return };
-    let fast = || peers().filter(|peer| median(&peer.rates) >= 0.95 * median(&best.rates));
-    let wait = |which: usize| {
-        let shortest = fast().map(|peer| median(&peer.waits[which])).fold(f64::INFINITY, f64::min);
-        ratio(median(&ours.waits[which]), shortest)
-    };
-    let even = ratio(median(&ours.even), fast().map(|peer| median(&peer.even)).fold(0.0, f64::max));
-    print!("  = {}: rate {:.2} x {}", ours.name, median(&ours.rates) / median(&best.rates), best.name);
-    let among: Vec<_> = fast().map(|peer| peer.name).collect();
-    print!("; of the best of {}: wait {:.2} x", among.join(", "), wait(READ));
-    if writes {
-        print!(", write wait {:.2} x", wait(WRITE));
-    }
-    println!(", even {even:.2} x");
-}
-
-/// One to one also where both are none.
-fn ratio(ours: f64, theirs: f64) -> f64 {
-    if ours == theirs { 1.0 } else { ours / theirs }
 }

@@ -120,7 +120,7 @@ impl Setting {
             let mut lock = CachePadded::new(L::new(1));
             let (inside, outside) = (Work::lasting(self.section), Work::lasting(self.outside));
             let on = &*lock;
-            let found = run(self.threads, length, |me, stop| {
+            let (found, done) = run(self.threads, length, |me, stop| {
                 let (mut watch, mut own) = (Watch::new(self.section), 0);
                 let operations = stop.count(|| {
                     watch.begin();
@@ -131,9 +131,9 @@ impl Setting {
                     watch.done(others);
                     own = outside.on(&own);
                 });
-                Served { operations, longest: [watch.longest(), Duration::ZERO] }
+                Served { operations, wait: watch.longest(), write_wait: None }
             });
-            found.check(self.threads, lock.sections());
+            assert_eq!(lock.sections(), done, "{}: lost sections", L::NAME);
             found
         })
     }

@@ -11,8 +11,9 @@ use raddle::{CancelToken, Counter, OnceCell, ShardedCounter, WaitGroup};
 use tokio_util::sync::CancellationToken;
 
 use crate::point::{Contender, Point};
-use crate::run::{Run, Served, run};
+use crate::run::{Served, run};
 use crate::support::Role;
+use crate::support::free::Run;
 use crate::watch::Watch;
 use crate::work::Work;
 
@@ -24,8 +25,9 @@ fn repeat<T: Sync>(on: &T, threads: usize, length: Duration, operation: impl Fn(
             operation(on);
             watch.done(false);
         });
-        Served { operations, longest: [watch.longest(), Duration::ZERO] }
+        Served { operations, wait: watch.longest(), write_wait: None }
     })
+    .0
 }
 
 /// Threads that increment one counter.
@@ -34,9 +36,9 @@ pub(crate) fn counter(threads: usize) -> Point {
         Contender::new(role, name, move |length| repeat(&CachePadded::new(new()), threads, length, |on| inc(on)))
     }
     Point::new(vec![
-        of(Role::Ours, "raddle", threads, || Counter::new(0), |count| drop(count.inc())),
+        of(Role::Ours, "raddle", threads, || Counter::new(0), |count| _ = count.inc()),
         of(Role::Ours, "raddle-sharded", threads, ShardedCounter::new, ShardedCounter::inc),
-        of(Role::Peer, "atomic", threads, || AtomicU64::new(0), |count| drop(count.fetch_add(1, Relaxed))),
+        of(Role::Peer, "atomic", threads, || AtomicU64::new(0), |count| _ = count.fetch_add(1, Relaxed)),
     ])
 }
 
@@ -172,8 +174,9 @@ pub(crate) fn once(threads: usize) -> Point {
                     cell.get_or_init(|| init.on(&7));
                     watch.acquired();
                 });
-                Served { operations, longest: [watch.longest(), Duration::ZERO] }
+                Served { operations, wait: watch.longest(), write_wait: None }
             })
+            .0
         })
     }
     Point::new(vec![

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::run::Run;
 use crate::support::Role;
+use crate::support::free::Run;
 
 pub(crate) struct Contender {
     pub(crate) role: Role,

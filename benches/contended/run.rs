@@ -7,26 +7,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-/// Which of a thread's waits: a lock's own, or those of the two kinds of a read-write lock.
-pub(crate) const READ: usize = 0;
-pub(crate) const WRITE: usize = 1;
+use crate::support::free::Run;
 
 /// What one thread got.
 pub(crate) struct Served {
     pub(crate) operations: u64,
-    pub(crate) longest: [Duration; 2],
-}
-
-/// What one run found.
-#[derive(Clone, Debug)]
-pub(crate) struct Run {
-    operations: u64,
-    /// Nanoseconds per operation, over all threads.
-    pub(crate) time: f64,
-    /// The longest wait of any thread.
-    pub(crate) longest: [Duration; 2],
-    /// The operations of the thread that got least, and of the one that got most.
-    pub(crate) counts: [u64; 2],
+    /// Its longest wait; if it reads and writes, to read.
+    pub(crate) wait: Duration,
+    pub(crate) write_wait: Option<Duration>,
 }
 
 /// Tells the threads when to stop. It is read between operations and written once, so it stays in every core's cache.
@@ -47,11 +35,11 @@ impl Stop {
     }
 }
 
-/// Has so many threads do `work` for about `length`. What happens after that, while the last operations end, is not
-/// counted, but a wait that lasts until then is a wait.
+/// Has so many threads do `work` for about `length`; also gives what all did, uncounted operations included. What happens
+/// after that time, while the last operations end, is not counted, but a wait that lasts until then is a wait.
 ///
 /// Threads are new in each run, as is what they work on: a state that a lock fell into ends with its run.
-pub(crate) fn run(threads: usize, length: Duration, work: impl Fn(usize, &Stop) -> Served + Sync) -> Run {
+pub(crate) fn run(threads: usize, length: Duration, work: impl Fn(usize, &Stop) -> Served + Sync) -> (Run, u64) {
     let (stop, begin) = (Stop(CachePadded::new(AtomicBool::new(false))), Barrier::new(threads + 1));
     let one = |me| {
         begin.wait();
@@ -68,36 +56,18 @@ pub(crate) fn run(threads: usize, length: Duration, work: impl Fn(usize, &Stop) 
         let served: Vec<_> = workers.into_iter().map(|worker| worker.join().expect("no worker panics")).collect();
         // The first that began: the others had their cores taken by it.
         let start = served.iter().map(|(start, _)| *start).min().expect("a thread");
-        Run::of(end - start, served.iter().map(|(_, served)| served))
+        sum(end - start, served.iter().map(|(_, served)| served))
     })
 }
 
-impl Run {
-    fn of<'a>(length: Duration, served: impl Iterator<Item = &'a Served> + Clone) -> Self {
-        let counts = || served.clone().map(|served| served.operations);
-        let longest = |which: usize| served.clone().map(|served| served.longest[which]).max().unwrap_or_default();
-        let operations = counts().sum::<u64>();
-        Self {
-            operations,
-            time: length.as_secs_f64() * 1e9 / operations.max(1) as f64,
-            longest: [longest(READ), longest(WRITE)],
-            counts: [counts().min().unwrap_or(0), counts().max().unwrap_or(0)],
-        }
-    }
-
-    /// Million operations a second.
-    pub(crate) fn rate(&self) -> f64 {
-        1e3 / self.time
-    }
-
-    /// That no section was lost, nor two at once: the protected data counted as many as the threads did, and the last one of
-    /// each, which they did not count.
-    pub(crate) fn check(&self, threads: usize, sections: u64) {
-        assert_eq!(sections, self.operations + threads as u64, "sections that nobody did");
-    }
-
-    /// The slowest thread's count over the fastest's.
-    pub(crate) fn evenness(&self) -> f64 {
-        self.counts[0] as f64 / self.counts[1].max(1) as f64
-    }
+fn sum<'a>(length: Duration, served: impl Iterator<Item = &'a Served> + Clone) -> (Run, u64) {
+    let counts = || served.clone().map(|served| served.operations);
+    let run = Run {
+        time: length.as_secs_f64() * 1e9 / counts().sum::<u64>().max(1) as f64,
+        counts: [counts().min().unwrap_or(0), counts().max().unwrap_or(0)],
+        wait: served.clone().map(|served| served.wait).max().unwrap_or_default(),
+        write_wait: served.clone().filter_map(|served| served.write_wait).max(),
+    };
+    // Of each thread the last one was too late.
+    (run, counts().map(|operations| operations + 1).sum())
 }

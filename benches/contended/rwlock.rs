@@ -135,7 +135,7 @@ impl Setting {
         Contender::new(L::ROLE, L::NAME, move |length| {
             let mut lock = CachePadded::new(L::new());
             let (on, written, work) = (&*lock, AtomicU64::new(0), Work::lasting(self.section));
-            let found = run(self.threads, length, |me, stop| {
+            let (found, _) = run(self.threads, length, |me, stop| {
                 // Writes are so few that each is timed.
                 let (mut reads, mut writes) = (Watch::new(self.section), Watch::of_each());
                 // Not all write at once.
@@ -165,7 +165,7 @@ impl Setting {
                     }
                 });
                 written.fetch_add(own, Relaxed);
-                Served { operations, longest: [reads.longest(), writes.longest()] }
+                Served { operations, wait: reads.longest(), write_wait: Some(writes.longest()) }
             });
             assert_eq!(lock.sections(), written.into_inner(), "{}: lost writes", L::NAME);
             found

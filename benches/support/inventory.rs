@@ -42,5 +42,5 @@ fn entry(entry: &Entry) -> Value {
 }
 
 fn goal(goal: &Goal) -> Value {
-    json!({ "what": goal.what.label(), "ours": goal.ours, "against": goal.against, "at_most": goal.at_most })
+    json!({ "what": goal.what.label(), "ours": goal.ours, "against": goal.against, "fast": goal.fast, "at_most": goal.at_most })
 }

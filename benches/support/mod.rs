@@ -3,6 +3,10 @@
 //!
 //! A program lists its [`Group`]s and hands them to [`run`].
 
+#[allow(dead_code, reason = "not every program has free threads")]
+pub(crate) mod free;
+#[allow(dead_code, reason = "not every program has a table of its own")]
+pub(crate) mod free_table;
 mod group;
 mod home;
 mod inventory;
@@ -19,10 +23,13 @@ use std::time::{Duration, SystemTime};
 
 use criterion::Criterion;
 
+#[allow(unused_imports, reason = "not every program has teams")]
+pub(crate) use group::Shape;
 #[allow(unused_imports, reason = "not every program has such goals")]
 pub(crate) use group::What;
-pub(crate) use group::{Group, Role, Shape};
+pub(crate) use group::{Group, Role};
 use nanoseconds::Nanoseconds;
+#[allow(unused_imports, reason = "not every program has teams")]
 pub(crate) use team::Op;
 #[allow(unused_imports, reason = "not every program has operations that all share")]
 pub(crate) use team::Served;
@@ -43,7 +50,8 @@ pub(crate) fn run(groups: &[Group]) {
         .with_measurement(Nanoseconds)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(1_600))
-        .sample_size(40)
+        // Runs of free threads are long.
+        .sample_size(if groups.iter().all(Group::is_free) { free::SAMPLES as usize } else { 40 })
         .nresamples(10_000)
         .configure_from_args();
 

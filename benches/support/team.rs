@@ -21,6 +21,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::free::Run;
 use super::group::Shape;
 use super::line::Line;
 use super::processors;
@@ -78,6 +79,8 @@ pub(crate) enum Gating {
     Gated,
     Oversubscribed,
     Unsupported,
+    /// Not to be gated: [`Free`](super::free::Free).
+    Free,
 }
 
 impl Gating {
@@ -96,6 +99,7 @@ impl Gating {
             Self::Gated => "gated",
             Self::Oversubscribed => "oversubscribed",
             Self::Unsupported => "ungated",
+            Self::Free => "free",
         }
     }
 }
@@ -110,6 +114,8 @@ pub(crate) struct Tally {
     pub(crate) unclean_samples: u64,
     /// Of each chunk whose operations all workers shared.
     pub(crate) fairness: Vec<Fairness>,
+    /// Of free threads, each run.
+    pub(crate) runs: Vec<Run>,
 }
 
 /// How evenly the operations of a chunk fell to the workers.
@@ -118,6 +124,9 @@ pub(crate) struct Fairness {
     /// The operations of the worker that got most, over those of the one that got least.
     pub(crate) spread: f64,
     pub(crate) longest: Duration,
+    /// The longest of a reader and of a writer, where there are both.
+    pub(crate) read: Option<Duration>,
+    pub(crate) write: Option<Duration>,
 }
 
 pub(crate) struct Team {
@@ -294,7 +303,7 @@ impl Fairness {
         let (most, least) = (operations().max()?, operations().min()?);
         // One that got nothing has waited all the time, for its first.
         let spread = most as f64 / least.max(1) as f64;
-        Some(Self { spread, longest: served.map(|served| served.longest).max()? })
+        Some(Self { spread, longest: served.map(|served| served.longest).max()?, read: None, write: None })
     }
 }
 
