@@ -8,7 +8,7 @@ use std::env;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::team::{Fairness, Tally};
+use super::tally::{Fairness, Tally};
 
 /// What one run found.
 #[derive(Clone, Copy, Debug)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use criterion::{AxisScale, BenchmarkId, Criterion, PlotConfiguration, SamplingMode, Throughput};
 
 use super::free::{Free, Run, Runs, SAMPLES, length};
+use super::goal::{Goal, What};
 use super::nanoseconds::Nanoseconds;
 use super::outcome::Outcome;
 use super::team::{Brought, Gating, Op, Team};
@@ -106,45 +107,6 @@ impl Entry {
         if self.is_free() { Gating::Free } else { Gating::of(&self.shape) }
     }
 }
-
-/// What a goal is about; of each, less is better.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
-    Time,
-    /// [`Fairness::spread`](super::team::Fairness)
-    Spread,
-    /// [`Fairness::longest`](super::team::Fairness)
-    Longest,
-    /// [`Fairness::read`](super::team::Fairness)
-    Read,
-    /// [`Fairness::write`](super::team::Fairness)
-    Write,
-}
-
-impl What {
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Time => "time",
-            Self::Spread => "spread",
-            Self::Longest => "longest",
-            Self::Read => "read",
-            Self::Write => "write",
-        }
-    }
-}
-
-/// `ours` takes at most `at_most` times as much as the best of `against`; each is a name and a parameter.
-pub(crate) struct Goal {
-    pub(crate) what: What,
-    pub(crate) ours: (&'static str, String),
-    pub(crate) against: Vec<(&'static str, String)>,
-    /// Only those count that reach [`FAST`] of the best one's throughput: who does next to nothing is soon served.
-    pub(crate) fast: bool,
-    pub(crate) at_most: f64,
-}
-
-/// See [`Goal::fast`].
-pub(crate) const FAST: f64 = 0.95;
 
 pub(crate) struct Group {
     pub(crate) name: &'static str,

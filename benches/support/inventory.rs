@@ -5,7 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::group::{Entry, Goal, Group};
+use super::goal::Goal;
+use super::group::{Entry, Group};
 use super::home::criterion_home;
 
 /// Writes `inventory/<program>.json` beside Criterion's folders.

@@ -1,4 +1,4 @@
-//! The harness that every benchmark program shares: a standing team of pinned threads, groups that refuse to run
+//! The harness that every benchmark program shares: a standing team of pinned threads or runs of free ones, groups that refuse to run
 //! without their peers, and a summary read from Criterion's own files.
 //!
 //! A program lists its [`Group`]s and hands them to [`run`].
@@ -7,6 +7,7 @@
 pub(crate) mod free;
 #[allow(dead_code, reason = "not every program has a table of its own")]
 pub(crate) mod free_table;
+mod goal;
 mod group;
 mod home;
 mod inventory;
@@ -15,6 +16,7 @@ mod nanoseconds;
 mod outcome;
 mod processors;
 mod summary;
+mod tally;
 mod team;
 mod turns;
 
@@ -23,16 +25,16 @@ use std::time::{Duration, SystemTime};
 
 use criterion::Criterion;
 
+#[allow(unused_imports, reason = "not every program has such goals")]
+pub(crate) use goal::What;
 #[allow(unused_imports, reason = "not every program has teams")]
 pub(crate) use group::Shape;
-#[allow(unused_imports, reason = "not every program has such goals")]
-pub(crate) use group::What;
 pub(crate) use group::{Group, Role};
 use nanoseconds::Nanoseconds;
+#[allow(unused_imports, reason = "not every program has operations that all share")]
+pub(crate) use tally::Served;
 #[allow(unused_imports, reason = "not every program has teams")]
 pub(crate) use team::Op;
-#[allow(unused_imports, reason = "not every program has operations that all share")]
-pub(crate) use team::Served;
 
 /// Measures every group and prints what it found. Criterion's own flags (`--quick`, `--save-baseline`, a filter, ...)
 /// all work, and win over the times set here.

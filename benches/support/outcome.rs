@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::group::{Shape, What};
+use super::goal::What;
+use super::group::Shape;
 use super::home::criterion_home;
-use super::team::{Fairness, Gating, Tally};
+use super::tally::{Fairness, Tally};
+use super::team::Gating;
 
 pub(crate) struct Outcome {
     pub(crate) group: &'static str,

@@ -3,9 +3,11 @@
 use std::time::SystemTime;
 
 use super::free_table::{self, Seen};
-use super::group::{FAST, Goal, Group, What};
+use super::goal::{FAST, Goal, What};
+use super::group::Group;
 use super::outcome::Outcome;
-use super::team::{Gating, Tally};
+use super::tally::Tally;
+use super::team::Gating;
 
 /// An outcome with the median that this run measured.
 type Measured<'a> = (&'a Outcome, f64);

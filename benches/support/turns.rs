@@ -4,7 +4,8 @@
 //! the one and not for the other; in turn it counts for all, and their ratios come out the same run after run.
 
 use super::free::Free;
-use super::team::{Gating, Tally, Team};
+use super::tally::Tally;
+use super::team::{Gating, Team};
 
 /// Long enough that what a turn begins with, a cold cache, weighs little.
 const CHUNKS: u64 = 5;
