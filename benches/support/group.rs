@@ -21,7 +21,7 @@ const EACH_IN_TURN: Duration = Duration::from_millis(900);
 /// ... or this long, if its samples there are whole.
 const EACH_WHOLE: Duration = Duration::from_millis(2_900);
 /// One benchmark of free threads takes this besides its runs.
-const BESIDE_RUNS: Duration = Duration::from_millis(350);
+const BESIDE_RUNS: Duration = Duration::from_millis(100);
 
 /// Whose implementation it is.
 #[derive(Clone, Copy, PartialEq, Eq)]

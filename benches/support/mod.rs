@@ -48,14 +48,19 @@ pub(crate) fn run(groups: &[Group]) {
         eprintln!("inventory not written: {error}");
     }
     let total: u32 = groups.iter().map(Group::len).sum();
+    let free = groups.iter().all(Group::is_free);
     let mut criterion = Criterion::default()
         .with_measurement(Nanoseconds)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(1_600))
         // Runs of free threads are long.
-        .sample_size(if groups.iter().all(Group::is_free) { free::SAMPLES as usize } else { 40 })
+        .sample_size(if free { free::SAMPLES as usize } else { 40 })
         .nresamples(10_000)
         .configure_from_args();
+    if free {
+        // Ten runs have no density to draw.
+        criterion = criterion.without_plots();
+    }
 
     eprintln!(
         "{total} benchmarks, about {} s in full, less than half with --quick; {}",
