@@ -27,6 +27,7 @@ fn group(group: &Group) -> Value {
     json!({
         "name": group.name,
         "peers": group.peers,
+        "free": group.is_free(),
         "seconds": group.time().as_secs_f64(),
         "entries": group.entries.iter().map(entry).collect::<Value>(),
         "goals": group.goals.iter().map(goal).collect::<Value>(),

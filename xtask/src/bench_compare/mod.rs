@@ -16,7 +16,7 @@ usage: cargo xtask bench-compare [OPTIONS] BASE [HEAD]
 BASE and HEAD are both commits (HEAD is the current one unless given), or both baselines that
 `cargo bench -- --save-baseline NAME` saved (HEAD is the latest run unless given).
 
-Commits are checked out below target/bench-compare, built, and run in alternation: about twenty-five minutes for all benches,
+Commits are checked out below target/bench-compare, built, and run in alternation: about thirty-five minutes for all benches,
 one for each round and side, and two builds before that. Baselines NAME-1, NAME-2, ... are rounds of NAME; with fewer than
 six of them only large changes can be told from noise.
 
