@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) const USAGE: &str = "\
 usage: cargo bench --bench contended -- --explore WHAT [OPTIONS]
 
-WHAT is one (mutex), sets (of two among several), rwlock, or one of once, wait_group, cancel and counter.
+WHAT is one (a mutex), sets (of two among several), rwlock, or one of once, wait_group, cancel and counter.
 
   --threads N,...     2, 3, 4, 8, 16, 32 and 64 unless given
   --section US,...    time with the lock, in microseconds (one, rwlock): 0, 0.1, 0.3, 3 and 30 unless given

@@ -1,6 +1,7 @@
 //! What runs of free threads come to, as a table: how much was done and how long somebody waited, side by side.
 
 use super::free::Run;
+use super::goal::What;
 use super::group::Role;
 
 /// The runs of one implementation, each figure sorted.
@@ -77,9 +78,11 @@ fn beside(ours: &Seen, seen: &[Seen]) {
     let fast = || peers().filter(|peer| median(&peer.rates) >= 0.95 * median(&best.rates));
     let shortest = |waits: fn(&Seen) -> &[f64]| {
         let shortest = fast().map(|peer| median(waits(peer))).fold(f64::INFINITY, f64::min);
-        ratio(median(waits(ours)), shortest)
+        What::Longest.ratio(1e6 * median(waits(ours)), 1e6 * shortest)
     };
-    let even = ratio(median(&ours.even), fast().map(|peer| median(&peer.even)).fold(0.0, f64::max));
+    let evenest = fast().map(|peer| median(&peer.even)).fold(0.0, f64::max);
+    // One to one also where nobody is.
+    let even = if median(&ours.even) == evenest { 1.0 } else { median(&ours.even) / evenest };
     print!("  = {}: rate {:.2} x {}", ours.name, median(&ours.rates) / median(&best.rates), best.name);
     let among: Vec<_> = fast().map(|peer| peer.name).collect();
     print!("; of the best of {}: wait {:.2} x", among.join(", "), shortest(|one| &one.waits));
@@ -87,9 +90,4 @@ fn beside(ours: &Seen, seen: &[Seen]) {
         print!(", write wait {:.2} x", shortest(|one| &one.write_waits));
     }
     println!(", even {even:.2} x");
-}
-
-/// One to one also where both are none.
-fn ratio(ours: f64, theirs: f64) -> f64 {
-    if ours == theirs { 1.0 } else { ours / theirs }
 }

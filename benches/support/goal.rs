@@ -1,5 +1,7 @@
 //! What ours is to take of the peers', in one run.
 
+use std::time::Duration;
+
 /// What a goal is about; of each, less is better.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
@@ -35,6 +37,19 @@ pub(crate) struct Goal {
     pub(crate) fast: bool,
     pub(crate) at_most: f64,
 }
+
+impl What {
+    /// What ours is of theirs. Waits that take no longer than to fall asleep and be woken are all alike.
+    pub(crate) fn ratio(self, ours: f64, theirs: f64) -> f64 {
+        let least = match self {
+            Self::Time | Self::Spread => 0.0,
+            Self::Longest | Self::Read | Self::Write => NOTHING.as_nanos() as f64,
+        };
+        ours.max(least) / theirs.max(least)
+    }
+}
+
+pub(crate) const NOTHING: Duration = Duration::from_micros(50);
 
 /// See [`Goal::fast`].
 pub(crate) const FAST: f64 = 0.95;

@@ -112,9 +112,10 @@ fn print_goal(goal: &Goal, times: &[Measured], measured: &[Measured]) {
     let (Some(ours), Some(best)) = (median(measured, name, parameter), best(measured, others())) else {
         return;
     };
-    let verdict = if ours / best <= goal.at_most { "met" } else { "MISSED" };
+    let ratio = goal.what.ratio(ours, best);
+    let verdict = if ratio <= goal.at_most { "met" } else { "MISSED" };
     let others: Vec<_> = others().map(|(name, parameter)| format!("{name}/{parameter}")).collect();
-    let (what, ratio, others, goal) = (goal.what.label(), ours / best, others.join(" or "), goal.at_most);
+    let (what, others, goal) = (goal.what.label(), others.join(" or "), goal.at_most);
     println!("  {verdict:6} {what} of {name}/{parameter} is {ratio:.2} x {others} (goal: at most {goal:.2})");
 }
 

@@ -41,6 +41,17 @@ pub(crate) enum What {
     Write,
 }
 
+impl What {
+    /// What ours is of theirs. Waits that take no longer than to fall asleep and be woken are all alike.
+    pub(crate) fn ratio(self, ours: f64, theirs: f64) -> f64 {
+        const NOTHING: f64 = 50_000.0;
+        match self {
+            Self::Time | Self::Spread => ours / theirs,
+            Self::Longest | Self::Read | Self::Write => ours.max(NOTHING) / theirs.max(NOTHING),
+        }
+    }
+}
+
 /// `ours` takes at most `at_most` times as much as the best of `against`; each is a name and a parameter.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Goal {

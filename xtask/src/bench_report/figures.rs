@@ -142,7 +142,7 @@ impl Section {
         let others = goal.against.iter().map(row).collect::<Option<Vec<_>>>()?;
         let others = if goal.fast { fast(others) } else { others };
         let others = others.into_iter().map(|row| row.of(goal.what)).collect::<Option<Vec<_>>>()?;
-        Some(row(&goal.ours)?.of(goal.what)? / others.into_iter().reduce(f64::min)?)
+        Some(goal.what.ratio(row(&goal.ours)?.of(goal.what)?, others.into_iter().reduce(f64::min)?))
     }
 
     /// What was measured of waiting.
@@ -187,6 +187,27 @@ pub(super) mod tests {
     use super::*;
     use crate::bench_data::recorded::{Recorded, recorded, touch};
     use std::fs;
+
+    /// The recorded group as if its threads had been free, all equally fast and fair.
+    pub(in super::super) fn free(home: &Recorded) -> Section {
+        let mut sections = sections(home).unwrap();
+        let at = sections.iter().position(|section| section.group.name == "counter/inc").unwrap();
+        let mut section = sections.swap_remove(at);
+        section.group.free = true;
+        for row in &mut section.rows {
+            let Figure { median, low, high, least, most, .. } = &mut row.figure;
+            [*median, *low, *high, *least, *most] = [20.0, 19.0, 21.0, 10.0, 40.0];
+            row.gate.gating = "free".to_owned();
+            wait(row, 1e6);
+            (row.gate.spread, row.gate.each.spread) = (Some(2.0), vec![2.0; 10]);
+        }
+        section
+    }
+
+    /// Has somebody wait for so many nanoseconds in each run.
+    pub(in super::super) fn wait(row: &mut Row, time: f64) {
+        (row.gate.longest, row.gate.each.longest) = (Some(time), vec![time; 10]);
+    }
 
     pub(in super::super) fn sections(home: &Recorded) -> Result<Vec<Section>> {
         collect(home, &Inventory::all(home).unwrap())

@@ -31,10 +31,17 @@ impl Line {
             waits: waits
                 .map(|each| [median(&each), each.last().copied().unwrap_or(f64::NAN)].map(milliseconds))
                 .collect(),
-            spread: row.of(What::Spread).map_or_else(String::new, nanoseconds),
+            spread: row.of(What::Spread).map_or_else(String::new, spread),
         }
     }
 }
+
+/// Somebody got next to nothing: how little is chance.
+fn spread(most_over_least: f64) -> String {
+    if most_over_least < STARVED { nanoseconds(most_over_least) } else { format!("> {STARVED:.0}") }
+}
+
+const STARVED: f64 = 1_000.0;
 
 fn headings(section: &Section) -> &'static [&'static str] {
     if section.waits().len() > 1 { &["Read wait", "Write wait"] } else { &["Wait"] }
@@ -99,5 +106,30 @@ pub(super) fn markdown(text: &mut String, section: &Section) {
                 "| {parameter} | `{name}` | {middle} | {least} to {most} | {of_best} | {waits} | {spread} |"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::tests::free;
+    use super::*;
+    use crate::bench_data::recorded::recorded;
+
+    #[test]
+    fn every_run_is_told_from_least_to_most() {
+        let section = free(&recorded());
+        let mut text = String::new();
+        markdown(&mut text, &section);
+        assert!(text.contains("| 2 | `std` | 50.0 | 25.0 to 100 | 1.00 | 1.00; 1.00 | 2.00 |"), "{text}");
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(lines.len(), 2 + section.rows.len());
+        assert!(lines.iter().all(|line| line.matches('|').count() == 8), "{text}");
+        let page = table(&section).into_string();
+        assert!(page.contains("25.0 – 100") && page.matches("<tbody>").count() == 4, "{page}");
+    }
+
+    #[test]
+    fn a_starved_thread_has_no_figure() {
+        assert_eq!([2.0, 5e6].map(spread), ["2.00", "> 1000"]);
     }
 }

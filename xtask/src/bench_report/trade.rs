@@ -19,11 +19,11 @@ pub(super) fn trade(section: &Section, (class, width): (&str, u32)) -> String {
     let parameters = section.group.parameters();
     let columns = if width < 400 { 1 } else { parameters.len().clamp(1, 3) };
     let lines = parameters.len().div_ceil(columns);
-    let height = lines as u32 * 210 + 10;
+    let height = lines as u32 * if width < 400 { 190 } else { 220 };
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
     for (panel, parameter) in area.split_evenly((lines, columns)).iter().zip(parameters) {
-        draw(panel, section, parameter, width).expect("a string takes whatever is drawn");
+        draw(&area, panel, section, parameter, width).expect("a string takes whatever is drawn");
     }
     area.present().expect("a string takes it");
     drop(area);
@@ -46,7 +46,8 @@ fn ends(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
     values.clone().fold(f64::INFINITY, f64::min) / 1.3..values.fold(0.0, f64::max) * 1.3
 }
 
-fn draw(panel: &Area, section: &Section, parameter: &str, width: u32) -> Drawn {
+/// A panel of the area. Marks go to the area itself, as that is what a chart's coordinates are of.
+fn draw(area: &Area, panel: &Area, section: &Section, parameter: &str, width: u32) -> Drawn {
     let across = ends(section.rows.iter().flat_map(Row::rates).collect::<Vec<_>>().into_iter());
     let up = ends(section.rows.iter().flat_map(waits).collect::<Vec<_>>().into_iter());
     let mut chart = ChartBuilder::on(panel)
@@ -70,15 +71,51 @@ fn draw(panel: &Area, section: &Section, parameter: &str, width: u32) -> Drawn {
         .x_label_formatter(&|rate| tick(*rate))
         .y_label_formatter(&|time| tick(*time))
         .draw()?;
-    for row in section.at(parameter) {
+    // Ours, which are first, come last, on top.
+    for row in section.at(parameter).collect::<Vec<_>>().into_iter().rev() {
         let index = section.group.names().iter().position(|name| *name == row.entry.name).expect("one of the names");
         let ([least, middle, most], waits) = (row.rates(), waits(row));
         let (Some(shortest), Some(longest)) = (waits.first(), waits.last()) else { continue };
         let at = |rate, wait| chart.plotting_area().map_coordinate(&(rate, wait));
         let thin = stroke(index, row.entry.role).stroke_width(1);
-        panel.draw(&PathElement::new([at(least, median(&waits)), at(most, median(&waits))], thin))?;
-        panel.draw(&PathElement::new([at(middle, *shortest), at(middle, *longest)], thin))?;
-        draw_mark(panel, at(middle, median(&waits)), index, row.entry.role)?;
+        area.draw(&PathElement::new([at(least, median(&waits)), at(most, median(&waits))], thin))?;
+        area.draw(&PathElement::new([at(middle, *shortest), at(middle, *longest)], thin))?;
+        draw_mark(area, at(middle, median(&waits)), index, row.entry.role)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::tests::{free, wait};
+    use super::super::plot::WIDTHS;
+    use super::*;
+    use crate::bench_data::recorded::recorded;
+
+    #[test]
+    fn every_mark_is_in_its_panel() {
+        let mut section = free(&recorded());
+        section.rows.iter_mut().enumerate().for_each(|(index, row)| wait(row, 1e6 * (1 + index) as f64));
+        for (class, width) in WIDTHS {
+            let svg = trade(&section, (class, width));
+            assert!(!svg.contains("=\"#"), "a colour that does not follow light and dark: {svg}");
+            let view = svg.split("viewBox=\"0 0 ").nth(1).and_then(|view| view.split('"').next()).unwrap();
+            let size: Vec<f64> = view.split(' ').map(|side| side.parse().unwrap()).collect();
+            // Those of `counter` are circles, one for each number of threads.
+            let circles = svg.split("<circle ").skip(1).filter_map(|rest| rest.split('>').next());
+            let circles = circles.filter(|circle| circle.contains("var(--s0)"));
+            let centres = circles.map(|circle| ["cx", "cy"].map(|side| number(circle, side)));
+            let mut centres: Vec<_> = centres.collect();
+            assert!(
+                centres.iter().all(|[x, y]| (52.0..size[0]).contains(x) && (20.0..size[1]).contains(y)),
+                "{centres:?}"
+            );
+            centres.dedup();
+            assert_eq!(centres.len(), 4, "{centres:?}");
+        }
+    }
+
+    fn number(tag: &str, attribute: &str) -> f64 {
+        tag.split(&format!("{attribute}=\"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap().parse().unwrap()
+    }
 }
