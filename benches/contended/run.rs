@@ -24,14 +24,20 @@ impl Stop {
     /// Calls `operation` until it is time to stop, and counts the calls that ended before.
     #[inline(always)]
     pub(crate) fn count(&self, mut operation: impl FnMut()) -> u64 {
-        let mut operations = 0;
-        loop {
+        self.count_while(|| {
             operation();
-            if self.0.load(Relaxed) {
-                return operations;
-            }
+            true
+        })
+    }
+
+    /// The same, or until there is nothing left to do.
+    #[inline(always)]
+    pub(crate) fn count_while(&self, mut operation: impl FnMut() -> bool) -> u64 {
+        let mut operations = 0;
+        while operation() && !self.0.load(Relaxed) {
             operations += 1;
         }
+        operations
     }
 }
 
