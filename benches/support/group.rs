@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::rc::Rc;
 use std::time::Duration;
 
 use criterion::{AxisScale, BenchmarkId, Criterion, PlotConfiguration, SamplingMode, Throughput};
 
+use super::free::{Free, Run, Runs, SAMPLES, length};
+use super::goal::{Goal, What};
 use super::nanoseconds::Nanoseconds;
 use super::outcome::Outcome;
 use super::team::{Brought, Gating, Op, Team};
-use super::turns::Turns;
+use super::turns::{Taker, Turns};
 
 /// One benchmark takes about this long, Criterion's analysis and plots included ...
 const EACH: Duration = Duration::from_millis(2_400);
@@ -17,6 +20,8 @@ const EACH: Duration = Duration::from_millis(2_400);
 const EACH_IN_TURN: Duration = Duration::from_millis(900);
 /// ... or this long, if its samples there are whole.
 const EACH_WHOLE: Duration = Duration::from_millis(2_900);
+/// One benchmark of free threads takes this besides its runs.
+const BESIDE_RUNS: Duration = Duration::from_millis(100);
 
 /// Whose implementation it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,41 +71,41 @@ pub(crate) struct Entry {
     pub(crate) role: Role,
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
-    make: Box<dyn Fn() -> Op<Brought>>,
+    source: Source,
+}
+
+/// What runs a benchmark.
+enum Source {
+    /// A team, which this gives what to do.
+    #[allow(dead_code, reason = "not every program has teams")]
+    Team(Box<dyn Fn() -> Op<Brought>>),
+    Free(Runs),
 }
 
 impl Entry {
+    /// # Panics
+    /// If it is of free threads, which always take turns.
     fn team(&self) -> Team {
-        Team::new(&self.shape, (self.make)())
-    }
-}
-
-/// What a goal is about; of each, less is better.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
-    Time,
-    /// [`Fairness::spread`](super::team::Fairness)
-    Spread,
-    /// [`Fairness::longest`](super::team::Fairness)
-    Longest,
-}
-
-impl What {
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Time => "time",
-            Self::Spread => "spread",
-            Self::Longest => "longest",
+        match self.taker() {
+            Taker::Team(team) => team,
+            Taker::Free(_) => unreachable!("a group of free threads is measured in turn"),
         }
     }
-}
 
-/// `ours` takes at most `at_most` times as much as the best of `against`; each is a name and a parameter.
-pub(crate) struct Goal {
-    pub(crate) what: What,
-    pub(crate) ours: (&'static str, String),
-    pub(crate) against: Vec<(&'static str, String)>,
-    pub(crate) at_most: f64,
+    fn taker(&self) -> Taker {
+        match &self.source {
+            Source::Team(make) => Taker::Team(Team::new(&self.shape, make())),
+            Source::Free(run) => Taker::Free(Free::new(run)),
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        matches!(self.source, Source::Free(_))
+    }
+
+    fn gating(&self) -> Gating {
+        if self.is_free() { Gating::Free } else { Gating::of(&self.shape) }
+    }
 }
 
 pub(crate) struct Group {
@@ -126,6 +131,7 @@ impl Group {
 
     /// Adds a benchmark. `make` builds what is measured; it is called once, and only if the benchmark runs. An operation
     /// that returns a duration has taken the time that counts itself.
+    #[allow(dead_code, reason = "not every program has teams")]
     pub(crate) fn add<T: Into<Brought> + 'static>(
         &mut self,
         role: Role,
@@ -137,7 +143,22 @@ impl Group {
             let op = make();
             Box::new(move |thread, iters| op(thread, iters).into())
         };
-        self.entries.push(Entry { role, name, shape, make: Box::new(make) });
+        self.entries.push(Entry { role, name, shape, source: Source::Team(Box::new(make)) });
+    }
+
+    /// Adds a benchmark of so many [`Free`] threads; `run` is called for each run. It is measured in turn with the others.
+    #[allow(dead_code, reason = "not every program has free threads")]
+    pub(crate) fn free(
+        &mut self,
+        role: Role,
+        name: &'static str,
+        threads: usize,
+        run: impl Fn(Duration) -> Run + 'static,
+    ) {
+        // A time is that of all threads together.
+        let shape = Shape { measured: 1, ..Shape::all(threads) };
+        self.in_turn = true;
+        self.entries.push(Entry { role, name, shape, source: Source::Free(Rc::new(run)) });
     }
 
     pub(crate) fn goal(&mut self, ours: (&'static str, &str), against: &[(&'static str, &str)], at_most: f64) {
@@ -154,7 +175,25 @@ impl Group {
     ) {
         let owned = |(name, parameter): (&'static str, &str)| (name, parameter.to_owned());
         let against = against.iter().copied().map(owned).collect();
-        self.goals.push(Goal { what, ours: owned(ours), against, at_most });
+        self.goals.push(Goal { what, ours: owned(ours), against, fast: false, at_most });
+    }
+
+    /// As `goal_of`, against those that are [`Goal::fast`].
+    #[allow(dead_code, reason = "not every program has such goals")]
+    pub(crate) fn goal_of_fast(
+        &mut self,
+        what: What,
+        ours: (&'static str, &str),
+        against: &[(&'static str, &str)],
+        at_most: f64,
+    ) {
+        self.goal_of(what, ours, against, at_most);
+        self.goals.last_mut().expect("it was just added").fast = true;
+    }
+
+    /// All of it is of free threads.
+    pub(crate) fn is_free(&self) -> bool {
+        self.entries.iter().all(Entry::is_free)
     }
 
     /// The number of benchmarks.
@@ -165,6 +204,8 @@ impl Group {
     /// How long they take, Criterion's analysis and plots included.
     pub(crate) fn time(&self) -> Duration {
         let each = |entry: &Entry| match (self.in_turn, entry.shape.whole) {
+            // The first run does not count.
+            _ if entry.is_free() => length() * (SAMPLES + 1) + BESIDE_RUNS,
             (true, true) => EACH_WHOLE,
             (true, false) => EACH_IN_TURN,
             (false, _) => EACH,
@@ -208,6 +249,11 @@ impl Group {
             // One call, which is the first turn.
             group.warm_up_time(Duration::from_nanos(1));
         }
+        if self.is_free() {
+            // What Criterion thinks that a turn takes, or it complains of how long that is.
+            let turn = length() * self.entries.len().try_into().expect("few benchmarks");
+            group.measurement_time(turn * SAMPLES);
+        }
         // Criterion calls its closure dozens of times; the first call builds the teams, which stand until the last.
         let mut in_turn: HashMap<&str, Turns> = HashMap::new();
         let mut outcomes = Vec::new();
@@ -215,7 +261,7 @@ impl Group {
             let Entry { name, shape, .. } = entry;
             let parameter = shape.parameter.as_str();
             let place = self.at(parameter).position(|other| other.name == *name).expect("it is one of them");
-            let gating = Gating::of(shape);
+            let gating = entry.gating();
             let (mut begun, mut alone, mut turn) = (false, None, 0);
             group.throughput(Throughput::Elements(shape.measured as u64));
             group.bench_function(BenchmarkId::new(*name, parameter), |bencher| {
@@ -223,8 +269,8 @@ impl Group {
                     progress(&format!("{}/{name}/{parameter} ({})", self.name, gating.label()));
                 }
                 if self.in_turn {
-                    let teams = || Turns::new(self.at(parameter).map(Entry::team));
-                    let turns = in_turn.entry(parameter).or_insert_with(teams);
+                    let turns = || Turns::new(self.at(parameter).map(Entry::taker));
+                    let turns = in_turn.entry(parameter).or_insert_with(turns);
                     bencher.iter_custom(|iters| {
                         turn += 1;
                         turns.sample(place, turn - 1) * iters as f64

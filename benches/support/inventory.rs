@@ -5,7 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::group::{Entry, Goal, Group};
+use super::goal::Goal;
+use super::group::{Entry, Group};
 use super::home::criterion_home;
 
 /// Writes `inventory/<program>.json` beside Criterion's folders.
@@ -26,6 +27,7 @@ fn group(group: &Group) -> Value {
     json!({
         "name": group.name,
         "peers": group.peers,
+        "free": group.is_free(),
         "seconds": group.time().as_secs_f64(),
         "entries": group.entries.iter().map(entry).collect::<Value>(),
         "goals": group.goals.iter().map(goal).collect::<Value>(),
@@ -42,5 +44,5 @@ fn entry(entry: &Entry) -> Value {
 }
 
 fn goal(goal: &Goal) -> Value {
-    json!({ "what": goal.what.label(), "ours": goal.ours, "against": goal.against, "at_most": goal.at_most })
+    json!({ "what": goal.what.label(), "ours": goal.ours, "against": goal.against, "fast": goal.fast, "at_most": goal.at_most })
 }

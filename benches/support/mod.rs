@@ -1,8 +1,13 @@
-//! The harness that every benchmark program shares: a standing team of pinned threads, groups that refuse to run
+//! The harness that every benchmark program shares: a standing team of pinned threads or runs of free ones, groups that refuse to run
 //! without their peers, and a summary read from Criterion's own files.
 //!
 //! A program lists its [`Group`]s and hands them to [`run`].
 
+#[allow(dead_code, reason = "not every program has free threads")]
+pub(crate) mod free;
+#[allow(dead_code, reason = "not every program has a table of its own")]
+pub(crate) mod free_table;
+mod goal;
 mod group;
 mod home;
 mod inventory;
@@ -11,6 +16,7 @@ mod nanoseconds;
 mod outcome;
 mod processors;
 mod summary;
+mod tally;
 mod team;
 mod turns;
 
@@ -20,12 +26,15 @@ use std::time::{Duration, SystemTime};
 use criterion::Criterion;
 
 #[allow(unused_imports, reason = "not every program has such goals")]
-pub(crate) use group::What;
-pub(crate) use group::{Group, Role, Shape};
+pub(crate) use goal::What;
+#[allow(unused_imports, reason = "not every program has teams")]
+pub(crate) use group::Shape;
+pub(crate) use group::{Group, Role};
 use nanoseconds::Nanoseconds;
-pub(crate) use team::Op;
 #[allow(unused_imports, reason = "not every program has operations that all share")]
-pub(crate) use team::Served;
+pub(crate) use tally::Served;
+#[allow(unused_imports, reason = "not every program has teams")]
+pub(crate) use team::Op;
 
 /// Measures every group and prints what it found. Criterion's own flags (`--quick`, `--save-baseline`, a filter, ...)
 /// all work, and win over the times set here.
@@ -40,13 +49,19 @@ pub(crate) fn run(groups: &[Group]) {
         eprintln!("inventory not written: {error}");
     }
     let total: u32 = groups.iter().map(Group::len).sum();
+    let free = groups.iter().all(Group::is_free);
     let mut criterion = Criterion::default()
         .with_measurement(Nanoseconds)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(1_600))
-        .sample_size(40)
+        // Runs of free threads are long.
+        .sample_size(if free { free::SAMPLES as usize } else { 40 })
         .nresamples(10_000)
         .configure_from_args();
+    if free {
+        // Ten runs have no density to draw.
+        criterion = criterion.without_plots();
+    }
 
     eprintln!(
         "{total} benchmarks, about {} s in full, less than half with --quick; {}",

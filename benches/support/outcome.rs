@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::group::{Shape, What};
+use super::goal::What;
+use super::group::Shape;
 use super::home::criterion_home;
-use super::team::{Gating, Tally};
+use super::tally::{Fairness, Tally};
+use super::team::Gating;
 
 pub(crate) struct Outcome {
     pub(crate) group: &'static str,
@@ -30,9 +32,21 @@ impl Outcome {
         let estimates: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         match what {
             What::Time => estimates["median"]["point_estimate"].as_f64(),
-            What::Spread => median(self.tally.fairness.iter().map(|chunk| chunk.spread)),
-            What::Longest => median(self.tally.fairness.iter().map(|chunk| chunk.longest.as_nanos() as f64)),
+            what => median(self.fairness(what)),
         }
+    }
+
+    /// Of each chunk, or run of free threads; times in nanoseconds.
+    fn fairness(&self, what: What) -> Vec<f64> {
+        let nanoseconds = |time: Duration| time.as_nanos() as f64;
+        let of = |chunk: &Fairness| match what {
+            What::Time => None,
+            What::Spread => Some(chunk.spread),
+            What::Longest => Some(nanoseconds(chunk.longest)),
+            What::Read => chunk.read.map(nanoseconds),
+            What::Write => chunk.write.map(nanoseconds),
+        };
+        self.tally.fairness.iter().filter_map(of).collect()
     }
 
     /// Writes the gate's tally beside the estimates that it belongs to, as `gate.json`. `run` tells which figures were
@@ -49,6 +63,12 @@ impl Outcome {
             "unclean_samples": unclean_samples,
             "spread": self.median(What::Spread, started),
             "longest": self.median(What::Longest, started),
+            "each": {
+                "spread": self.fairness(What::Spread),
+                "longest": self.fairness(What::Longest),
+                "read": self.fairness(What::Read),
+                "write": self.fairness(What::Write),
+            },
         });
         fs::write(self.folder().join("gate.json"), format!("{tally:#}\n"))
     }
@@ -62,8 +82,7 @@ impl Outcome {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<_> = values.collect();
+fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
 }

@@ -2,9 +2,12 @@
 
 use std::time::SystemTime;
 
-use super::group::{Goal, Group, What};
+use super::free_table::{self, Seen};
+use super::goal::{FAST, Goal, What};
+use super::group::Group;
 use super::outcome::Outcome;
-use super::team::{Gating, Tally};
+use super::tally::Tally;
+use super::team::Gating;
 
 /// An outcome with the median that this run measured.
 type Measured<'a> = (&'a Outcome, f64);
@@ -15,14 +18,20 @@ pub(crate) fn print<'a>(group: &Group, outcomes: &'a [Outcome], started: SystemT
     if measured.is_empty() {
         return;
     }
-    print_table(group, &measured);
+    if group.is_free() {
+        print_free(group, &measured);
+    } else {
+        print_table(group, &measured);
+    }
     for (what, name) in [(What::Spread, "most over least operations of a thread"), (What::Longest, "longest wait, us")]
     {
-        print_fairness(&measured, what, name, started);
+        if !group.is_free() {
+            print_fairness(&measured, what, name, started);
+        }
     }
     for goal in &group.goals {
         let of = |(one, _): &Measured<'a>| Some((*one, one.median(goal.what, started)?));
-        print_goal(goal, &measured.iter().filter_map(of).collect::<Vec<_>>());
+        print_goal(goal, &measured, &measured.iter().filter_map(of).collect::<Vec<_>>());
     }
     print_gate(&measured, started);
 }
@@ -78,15 +87,35 @@ fn print_fairness(measured: &[Measured], what: What, name: &str, started: System
     }
 }
 
-fn print_goal(goal: &Goal, measured: &[Measured]) {
+/// Free threads: a table for each parameter.
+fn print_free(group: &Group, measured: &[Measured]) {
+    println!("\n{}: {}", group.name, free_table::LEGEND);
+    let mut parameters: Vec<_> = measured.iter().map(|(one, _)| one.shape.parameter.as_str()).collect();
+    parameters.dedup();
+    for parameter in parameters {
+        let at = group.entries.iter().filter(|entry| entry.shape.parameter == parameter);
+        let seen = at.filter_map(|entry| {
+            let (one, _) =
+                measured.iter().find(|(one, _)| one.name == entry.name && one.shape.parameter == parameter)?;
+            Seen::of(entry.role, entry.name, &one.tally.runs)
+        });
+        free_table::print(&format!("{} / {parameter} threads", group.name), &seen.collect::<Vec<_>>());
+    }
+}
+
+fn print_goal(goal: &Goal, times: &[Measured], measured: &[Measured]) {
     let (name, parameter) = &goal.ours;
-    let others = || goal.against.iter().map(|(name, parameter)| (*name, parameter.as_str()));
+    let against = || goal.against.iter().map(|(name, parameter)| (*name, parameter.as_str()));
+    let Some(fastest) = best(times, against()) else { return };
+    let fast = |one: &(&str, &str)| median(times, one.0, one.1).is_some_and(|time| time * FAST <= fastest);
+    let others = || against().filter(|one| !goal.fast || fast(one));
     let (Some(ours), Some(best)) = (median(measured, name, parameter), best(measured, others())) else {
         return;
     };
-    let verdict = if ours / best <= goal.at_most { "met" } else { "MISSED" };
+    let ratio = goal.what.ratio(ours, best);
+    let verdict = if ratio <= goal.at_most { "met" } else { "MISSED" };
     let others: Vec<_> = others().map(|(name, parameter)| format!("{name}/{parameter}")).collect();
-    let (what, ratio, others, goal) = (goal.what.label(), ours / best, others.join(" or "), goal.at_most);
+    let (what, others, goal) = (goal.what.label(), others.join(" or "), goal.at_most);
     println!("  {verdict:6} {what} of {name}/{parameter} is {ratio:.2} x {others} (goal: at most {goal:.2})");
 }
 

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use super::group::Shape;
 use super::line::Line;
 use super::processors;
+use super::tally::{Fairness, Served, Tally};
 
 /// Runs the measured operation on worker number `.0`, `.1` times. Called once per chunk, so that the loop inside is
 /// compiled for its implementation and only this one call is dynamic.
@@ -35,14 +36,6 @@ pub(crate) struct Brought {
     /// The time that counts, if the worker took it itself; else the whole chunk counts.
     counted: Option<Duration>,
     served: Option<Served>,
-}
-
-/// What a worker got of the operations that all share.
-#[derive(Clone, Copy)]
-pub(crate) struct Served {
-    pub(crate) operations: u64,
-    /// From the end of one operation to that of the next.
-    pub(crate) longest: Duration,
 }
 
 impl From<()> for Brought {
@@ -78,6 +71,8 @@ pub(crate) enum Gating {
     Gated,
     Oversubscribed,
     Unsupported,
+    /// Not to be gated: [`Free`](super::free::Free).
+    Free,
 }
 
 impl Gating {
@@ -96,28 +91,9 @@ impl Gating {
             Self::Gated => "gated",
             Self::Oversubscribed => "oversubscribed",
             Self::Unsupported => "ungated",
+            Self::Free => "free",
         }
     }
-}
-
-/// What the gate saw while Criterion took the samples that it reports.
-#[derive(Clone, Default)]
-pub(crate) struct Tally {
-    pub(crate) samples: u64,
-    pub(crate) chunks: u64,
-    pub(crate) switched_out: u64,
-    pub(crate) uneven_starts: u64,
-    pub(crate) unclean_samples: u64,
-    /// Of each chunk whose operations all workers shared.
-    pub(crate) fairness: Vec<Fairness>,
-}
-
-/// How evenly the operations of a chunk fell to the workers.
-#[derive(Clone, Copy)]
-pub(crate) struct Fairness {
-    /// The operations of the worker that got most, over those of the one that got least.
-    pub(crate) spread: f64,
-    pub(crate) longest: Duration,
 }
 
 pub(crate) struct Team {
@@ -285,16 +261,6 @@ impl Team {
             switched_out: reports.iter().any(|report| report.switched_out),
             fairness: Fairness::of(measured.iter().filter_map(|report| report.brought.served)),
         }
-    }
-}
-
-impl Fairness {
-    fn of(served: impl Iterator<Item = Served> + Clone) -> Option<Self> {
-        let operations = || served.clone().map(|served| served.operations);
-        let (most, least) = (operations().max()?, operations().min()?);
-        // One that got nothing has waited all the time, for its first.
-        let spread = most as f64 / least.max(1) as f64;
-        Some(Self { spread, longest: served.map(|served| served.longest).max()? })
     }
 }
 

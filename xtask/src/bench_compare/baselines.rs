@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Series;
+use super::judge::Noise;
 use crate::bench_data::{Entry, Figure, Group, Inventory, Result, Role};
 
 type Id<'a> = (&'a str, &'a str, &'a str);
@@ -63,11 +64,16 @@ fn series_of(group: &Group, entry: &Entry, rounds: &[(Figure, Figure)]) -> Serie
     let squares = rounds.iter().map(|(base, head)| error(base).powi(2) + error(head).powi(2));
     // Where nothing was pinned, the harness says so in every tally; a baseline has none, and one thread always can be.
     let gate = rounds.iter().find_map(|(_, head)| head.gate.as_ref());
+    let gated = gate.map_or(entry.threads == 1, |gate| gate.gated());
     Series {
         id: format!("{}/{}/{}", group.name, entry.name, entry.parameter),
         group: group.name.clone(),
         control: entry.role != Role::Ours,
-        gated: gate.map_or(entry.threads == 1, |gate| gate.gated()),
+        noise: match (group.free, gated) {
+            (true, _) => Noise::Free,
+            (false, true) => Noise::Gated,
+            (false, false) => Noise::Ungated,
+        },
         within: (squares.sum::<f64>() / rounds.len() as f64).sqrt(),
         rounds: rounds.iter().map(|(base, head)| (base.median, head.median)).collect(),
     }

@@ -45,12 +45,21 @@ pub(super) struct Series {
     pub(super) group: String,
     /// The same code on both sides.
     pub(super) control: bool,
-    /// Pinned and gated. Others are noisier by far.
-    pub(super) gated: bool,
+    pub(super) noise: Noise,
     /// The medians of base and of head, round by round.
     pub(super) rounds: Vec<(f64, f64)>,
     /// The standard error of one round's logarithm of head over base, as far as the samples within the runs tell.
     pub(super) within: f64,
+}
+
+/// What a benchmark's noise is like, so that it is judged by its own kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noise {
+    /// Pinned and gated. Others are noisier by far.
+    Gated,
+    Ungated,
+    /// Runs of free threads, a few of them.
+    Free,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +126,7 @@ fn mean(values: &[f64]) -> f64 {
 
 /// The half width of an interval where only the controls tell the noise.
 fn few_rounds(series: &Series, all: &[Series], quantiles: &mut Quantiles) -> f64 {
-    let controls = all.iter().filter(|other| other.control && other.gated == series.gated);
+    let controls = all.iter().filter(|other| other.control && other.noise == series.noise);
     let moved: Vec<_> = controls.map(|other| mean(&changes(other)).abs()).collect();
     if moved.len() < CONTROLS {
         return f64::INFINITY;

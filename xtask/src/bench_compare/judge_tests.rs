@@ -62,7 +62,7 @@ fn comparison(random: &mut Random, noise: Noise, rounds: usize, factor: f64) -> 
             id: index.to_string(),
             group: (index / 8).to_string(),
             control: index % 2 == 1,
-            gated: true,
+            noise: super::Noise::Gated,
             rounds: (0..rounds).map(round).collect(),
             within: 0.002,
         }

@@ -16,8 +16,8 @@ usage: cargo xtask bench-compare [OPTIONS] BASE [HEAD]
 BASE and HEAD are both commits (HEAD is the current one unless given), or both baselines that
 `cargo bench -- --save-baseline NAME` saved (HEAD is the latest run unless given).
 
-Commits are checked out and built below target/bench-compare, and run in alternation. The runs take about twenty-five minutes
-for all benches: one minute for each round and side. The builds come on top of that. The first time a commit is built from
+Commits are checked out and built below target/bench-compare, and run in alternation. The runs take about thirty-five minutes
+for all benches: a minute and a half for each round and side. The builds come on top of that. The first time a commit is built from
 nothing, dependencies included, in a folder of its own that later comparisons use again.
 
 Baselines NAME-1, NAME-2, ... are rounds of NAME; with fewer than six of them only large changes can be told from noise.

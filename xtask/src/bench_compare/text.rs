@@ -141,7 +141,7 @@ mod tests {
             id: format!("group/{name}/1"),
             group: "group".to_owned(),
             control,
-            gated: true,
+            noise: judge::Noise::Gated,
             rounds: (0..10).map(|round| (20.0 + 0.01 * f64::from(round), 20.0 * factor)).collect(),
             within: 0.001,
         };

@@ -14,6 +14,9 @@ pub(crate) struct Figure {
     /// The interval that holds the median with 95 % confidence, as far as the samples of this one run tell.
     pub(crate) low: f64,
     pub(crate) high: f64,
+    /// Of all samples.
+    pub(crate) least: f64,
+    pub(crate) most: f64,
     /// So many samples.
     pub(crate) samples: usize,
     /// What the gate saw; none where only Criterion's files are (a saved baseline).
@@ -33,6 +36,18 @@ pub(crate) struct Gate {
     pub(crate) spread: Option<f64>,
     /// In nanoseconds.
     pub(crate) longest: Option<f64>,
+    /// The same of each sample.
+    #[serde(default)]
+    pub(crate) each: Each,
+}
+
+/// Of each sample, or empty.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Each {
+    pub(crate) spread: Vec<f64>,
+    pub(crate) longest: Vec<f64>,
+    pub(crate) read: Vec<f64>,
+    pub(crate) write: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -113,7 +128,7 @@ impl Figure {
         if !(least..=most).contains(&median) {
             return Err(format!("{}: estimates of other samples", path.display()));
         }
-        Ok(Some(Self { median, low, high, samples: samples.len(), gate: gate(&path)? }))
+        Ok(Some(Self { median, low, high, least, most, samples: samples.len(), gate: gate(&path)? }))
     }
 }
 

@@ -36,6 +36,20 @@ pub(crate) enum What {
     Spread,
     /// How long a thread waited at most.
     Longest,
+    /// How long one that reads did, or one that writes, where there are both.
+    Read,
+    Write,
+}
+
+impl What {
+    /// What ours is of theirs. Waits that take no longer than to fall asleep and be woken are all alike.
+    pub(crate) fn ratio(self, ours: f64, theirs: f64) -> f64 {
+        const NOTHING: f64 = 50_000.0;
+        match self {
+            Self::Time | Self::Spread => ours / theirs,
+            Self::Longest | Self::Read | Self::Write => ours.max(NOTHING) / theirs.max(NOTHING),
+        }
+    }
 }
 
 /// `ours` takes at most `at_most` times as much as the best of `against`; each is a name and a parameter.
@@ -45,13 +59,22 @@ pub(crate) struct Goal {
     pub(crate) what: What,
     pub(crate) ours: (String, String),
     pub(crate) against: Vec<(String, String)>,
+    /// Only those of them count that reach [`FAST`] of the best one's throughput.
+    #[serde(default)]
+    pub(crate) fast: bool,
     pub(crate) at_most: f64,
 }
+
+/// Who does less than that part of the most is no measure of how soon somebody is served.
+pub(crate) const FAST: f64 = 0.95;
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) peers: Vec<String>,
+    /// Of free threads, neither pinned nor gated: a sample is a run, and its time that of all threads together.
+    #[serde(default)]
+    pub(crate) free: bool,
     /// How long a full run takes, about.
     pub(crate) seconds: f64,
     pub(crate) entries: Vec<Entry>,

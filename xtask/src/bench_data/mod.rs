@@ -5,8 +5,8 @@ mod figure;
 mod inventory;
 mod programs;
 
-pub(super) use figure::{Figure, Gate};
-pub(super) use inventory::{Entry, Goal, Group, Inventory, Role, What};
+pub(super) use figure::{Each, Figure, Gate};
+pub(super) use inventory::{Entry, FAST, Goal, Group, Inventory, Role, What};
 pub(super) use programs::{Progress, listed, programs, succeed};
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::bench_data::{Entry, Figure, Gate, Goal, Group, Inventory, Result, Role, What};
+use crate::bench_data::{Each, Entry, FAST, Figure, Gate, Goal, Group, Inventory, Result, Role, What};
 
 /// A group of which every benchmark was measured, in one run.
 pub(super) struct Section {
@@ -17,16 +17,8 @@ pub(super) struct Row {
     pub(super) gate: Gate,
 }
 
-/// A figure of ours that is behind the best peer's: their intervals do not touch, and it takes [`MARGIN`] more.
-pub(super) struct Loss<'a> {
-    pub(super) section: &'a Section,
-    pub(super) ours: &'a Row,
-    pub(super) best: &'a Row,
-    pub(super) ratio: f64,
-}
-
 /// The intervals know one run only. From run to run, and with where the linker puts a loop, medians move by this much.
-const MARGIN: f64 = 1.02;
+pub(super) const MARGIN: f64 = 1.02;
 
 /// Reads every figure that the inventory names.
 ///
@@ -79,11 +71,31 @@ impl Row {
             What::Time => Some(self.figure.median),
             What::Spread => self.gate.spread,
             What::Longest => self.gate.longest,
+            What::Read | What::Write => Some(median(&self.each(what))).filter(|median| !median.is_nan()),
         }
     }
 
+    /// Of each run, sorted; nothing of the time, of which the figure knows more.
+    pub(super) fn each(&self, what: What) -> Vec<f64> {
+        let Each { spread, longest, read, write } = &self.gate.each;
+        let mut each = match what {
+            What::Time => Vec::new(),
+            What::Spread => spread.clone(),
+            What::Longest => longest.clone(),
+            What::Read => read.clone(),
+            What::Write => write.clone(),
+        };
+        each.sort_by(f64::total_cmp);
+        each
+    }
+
+    /// Million operations a second, least, median and most; of free threads.
+    pub(super) fn rates(&self) -> [f64; 3] {
+        [self.figure.most, self.figure.median, self.figure.least].map(|time| 1e3 / time)
+    }
+
     /// Less, beyond what the intervals and the margin allow.
-    fn below(&self, other: &Row) -> bool {
+    pub(super) fn below(&self, other: &Row) -> bool {
         self.figure.high < other.figure.low && self.figure.median * MARGIN < other.figure.median
     }
 }
@@ -97,7 +109,7 @@ impl Section {
         self.rows.iter().find(|row| row.entry.name == name && row.entry.parameter == parameter)
     }
 
-    fn fastest(&self, parameter: &str, role: Role) -> Option<&Row> {
+    pub(super) fn fastest(&self, parameter: &str, role: Role) -> Option<&Row> {
         let rows = self.rows.iter().filter(|row| row.entry.parameter == parameter && row.entry.role == role);
         rows.min_by(|a, b| a.figure.median.total_cmp(&b.figure.median))
     }
@@ -124,20 +136,23 @@ impl Section {
         }
     }
 
-    pub(super) fn losses(&self) -> Vec<Loss<'_>> {
-        let ours = self.rows.iter().filter(|row| row.entry.role == Role::Ours);
-        let lost = ours.filter_map(|ours| {
-            let best = self.fastest(&ours.entry.parameter, Role::Peer).filter(|best| best.below(ours))?;
-            Some(Loss { section: self, ours, best, ratio: ours.figure.median / best.figure.median })
-        });
-        lost.collect()
-    }
-
     /// What ours takes of the best that the goal names.
     pub(super) fn against(&self, goal: &Goal) -> Option<f64> {
-        let median = |(name, parameter): &(String, String)| self.row(name, parameter)?.of(goal.what);
-        let others = goal.against.iter().map(median).collect::<Option<Vec<_>>>()?;
-        Some(median(&goal.ours)? / others.into_iter().reduce(f64::min)?)
+        let row = |(name, parameter): &(String, String)| self.row(name, parameter);
+        let others = goal.against.iter().map(row).collect::<Option<Vec<_>>>()?;
+        let others = if goal.fast { fast(others) } else { others };
+        let others = others.into_iter().map(|row| row.of(goal.what)).collect::<Option<Vec<_>>>()?;
+        Some(goal.what.ratio(row(&goal.ours)?.of(goal.what)?, others.into_iter().reduce(f64::min)?))
+    }
+
+    /// What was measured of waiting.
+    pub(super) fn waits(&self) -> &'static [What] {
+        let some = |what| self.rows.iter().any(|row| row.of(what).is_some());
+        match (some(What::Read), some(What::Longest)) {
+            (true, _) => &[What::Read, What::Write],
+            (false, true) => &[What::Longest],
+            (false, false) => &[],
+        }
     }
 
     /// What the parameters count, if they are numbers and more than one.
@@ -155,11 +170,44 @@ impl Section {
     }
 }
 
+/// Those that reach [`FAST`] of the throughput of the best of them.
+pub(super) fn fast(mut rows: Vec<&Row>) -> Vec<&Row> {
+    let least = rows.iter().map(|row| row.figure.median).fold(f64::INFINITY, f64::min);
+    rows.retain(|row| row.figure.median * FAST <= least);
+    rows
+}
+
+/// As the benches take it, of sorted ones; no number if there is none.
+pub(super) fn median(sorted: &[f64]) -> f64 {
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::bench_data::recorded::{Recorded, recorded, touch};
     use std::fs;
+
+    /// The recorded group as if its threads had been free, all equally fast and fair.
+    pub(in super::super) fn free(home: &Recorded) -> Section {
+        let mut sections = sections(home).unwrap();
+        let at = sections.iter().position(|section| section.group.name == "counter/inc").unwrap();
+        let mut section = sections.swap_remove(at);
+        section.group.free = true;
+        for row in &mut section.rows {
+            let Figure { median, low, high, least, most, .. } = &mut row.figure;
+            [*median, *low, *high, *least, *most] = [20.0, 19.0, 21.0, 10.0, 40.0];
+            row.gate.gating = "free".to_owned();
+            wait(row, 1e6);
+            (row.gate.spread, row.gate.each.spread) = (Some(2.0), vec![2.0; 10]);
+        }
+        section
+    }
+
+    /// Has somebody wait for so many nanoseconds in each run.
+    pub(in super::super) fn wait(row: &mut Row, time: f64) {
+        (row.gate.longest, row.gate.each.longest) = (Some(time), vec![time; 10]);
+    }
 
     pub(in super::super) fn sections(home: &Recorded) -> Result<Vec<Section>> {
         collect(home, &Inventory::all(home).unwrap())
@@ -215,25 +263,5 @@ pub(super) mod tests {
         touch(&path, 1);
         let error = sections(&home).err().expect("no report");
         assert!(error.contains("counter/inc: figures of different runs"), "{error}");
-    }
-
-    #[test]
-    fn losses_are_those_beyond_the_intervals() {
-        let mut sections = sections(&recorded()).unwrap();
-        let section = sections.iter_mut().find(|section| section.group.name == "counter/inc").unwrap();
-        let lost = |section: &Section| section.losses().iter().any(|loss| loss.ours.entry.parameter == "2");
-        let best = section.fastest("2", Role::Peer).unwrap().figure.clone();
-        let names = ["counter", "sharded"];
-        for (factor, expected) in [(0.5, false), (1.0, false), (2.0, true)] {
-            for row in section.rows.iter_mut().filter(|row| row.entry.parameter == "2") {
-                if names.contains(&row.entry.name.as_str()) {
-                    row.figure = best.clone();
-                    for value in [&mut row.figure.median, &mut row.figure.low, &mut row.figure.high] {
-                        *value *= factor;
-                    }
-                }
-            }
-            assert_eq!(lost(section), expected, "at {factor}");
-        }
     }
 }

@@ -1,10 +1,14 @@
 //! `cargo xtask bench-report`: runs the benches and makes one page and one Markdown table of their figures.
 
 mod figures;
+mod free;
+mod losses;
 mod machine;
 mod page;
 mod plot;
+mod show_losses;
 mod table;
+mod trade;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,9 +21,9 @@ const USAGE: &str = "\
 usage: cargo xtask bench-report [--quick] [--no-run] [--docs]
 
 Runs every bench and writes target/bench-report/index.html, a page that needs nothing else, and table.md beside it.
-In full that takes about six minutes, and the build before it.
+In full that takes about ten minutes, and the build before it.
 
-  --quick   ten short samples of each: one minute, wider intervals, no plots of Criterion's own
+  --quick   ten short samples of each: two minutes, wider intervals, no plots of Criterion's own
   --no-run  of the figures that are there already
   --docs    writes the table into docs/benchmarks.md as well";
 
@@ -74,8 +78,8 @@ fn report(quick: bool, measure: bool, docs: bool) -> Result {
     if docs {
         PART.set(&format!("\n{text}\n"))?;
     }
-    let losses = sections.iter().map(|section| section.losses().len()).sum::<usize>();
-    println!("{} groups, {losses} figures in which a peer is ahead", sections.len());
+    let losses = losses::losses(&sections).len();
+    println!("{} groups, {losses} benchmarks in which a peer is ahead in something", sections.len());
     println!("{}\n{}", page.display(), table.display());
     Ok(())
 }

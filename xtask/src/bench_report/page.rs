@@ -6,6 +6,8 @@ use super::figures::{Row, Section};
 use super::machine::{Conditions, Size};
 use super::plot::{WIDTHS, legend, plot};
 use super::table::{nanoseconds, percent};
+use super::trade::trade;
+use super::{free, show_losses};
 use crate::bench_data::{Role, What};
 
 const STYLE: &str = include_str!("page.css");
@@ -38,7 +40,7 @@ pub(super) fn page(sections: &[Section], conditions: &Conditions, sizes: &[Size]
                     }
                 }
                 main {
-                    (losses(sections))
+                    (show_losses::page(sections))
                     @for section in sections { (group(section)) }
                     (sizes_table(sizes))
                 }
@@ -48,7 +50,7 @@ pub(super) fn page(sections: &[Section], conditions: &Conditions, sizes: &[Size]
     page.into_string()
 }
 
-fn anchor(section: &Section) -> String {
+pub(super) fn anchor(section: &Section) -> String {
     section.group.name.replace('/', "-")
 }
 
@@ -73,55 +75,20 @@ fn reading() -> Markup {
             "kept one all the same, since there were too many, is " em { "unclean" } ". Figures marked "
             span.badge { "oversubscribed" } " have more threads than cores, and nothing can be gated there: they are rough."
         }
-    }
-}
-
-/// A table that scrolls by itself where it is wider than the screen, with the keyboard too.
-fn scroll(label: &str, table: Markup) -> Markup {
-    html! { div.scroll tabindex="0" role="region" aria-label=(label) { (table) } }
-}
-
-fn losses(sections: &[Section]) -> Markup {
-    let mut losses: Vec<_> = sections.iter().flat_map(Section::losses).collect();
-    losses.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
-    let missed = |section: &Section| {
-        section.group.goals.iter().filter(|goal| section.against(goal).is_none_or(|ratio| ratio > goal.at_most)).count()
-    };
-    let (missed, goals): (usize, usize) =
-        (sections.iter().map(missed).sum(), sections.iter().map(|section| section.group.goals.len()).sum());
-    html! {
-        section id="losses" {
-            h2 { "Where raddle loses" }
-            p {
-                "Every figure of ours that is behind the best peer's by 2 % or more, and by more than the intervals of the two: " (losses.len())
-                " of " (sections.iter().flat_map(|section| &section.rows).filter(|row| row.entry.role == Role::Ours).count())
-                ". Of " (goals) " goals, " (missed) " are missed; each group lists its own."
-            }
-            @if !losses.is_empty() {
-                (scroll("Where raddle loses", html! {
-                    table {
-                        thead { tr { th scope="col" { "Benchmark" } th scope="col" { "Ours" } th scope="col" { "Best peer" } th scope="col" { "Ratio" } } }
-                        tbody {
-                            @for loss in &losses {
-                                tr {
-                                    th scope="row" {
-                                        a href={ "#" (anchor(loss.section)) } { (loss.section.group.name) } " at " (loss.ours.entry.parameter)
-                                        " " (badge(loss.ours))
-                                    }
-                                    td { span.name { (loss.ours.entry.name) } br; (nanoseconds(loss.ours.figure.median)) }
-                                    td { span.name { (loss.best.entry.name) } br; (nanoseconds(loss.best.figure.median)) }
-                                    td { (format!("{:.2}", loss.ratio)) }
-                                }
-                            }
-                        }
-                    }
-                }))
-            }
+        p {
+            "Groups of " span.badge { "free" } " threads are neither pinned nor gated: each sample is a run of a tenth of a second or so, "
+            "and of the runs there is the least, the median and the most. In their plots each mark is a median, and its lines go from "
+            "the least to the most; who is above and to the left of another gets less done and lets somebody wait for longer."
         }
     }
 }
 
-fn badge(row: &Row) -> Markup {
+/// A table that scrolls by itself where it is wider than the screen, with the keyboard too.
+pub(super) fn scroll(label: &str, table: Markup) -> Markup {
+    html! { div.scroll tabindex="0" role="region" aria-label=(label) { (table) } }
+}
+
+pub(super) fn badge(row: &Row) -> Markup {
     html! { @if row.rough() { span.badge { (row.gate.gating) } } }
 }
 
@@ -131,16 +98,15 @@ fn group(section: &Section) -> Markup {
         let entry = section.group.entries.iter().find(|entry| entry.name == name)?;
         Some((index, name, entry.role))
     });
-    let counts = || section.rows.iter().map(|row| row.figure.samples);
-    let samples = match (counts().min(), counts().max()) {
-        (Some(least), Some(most)) if least < most => format!("{least} to {most} samples each"),
-        (least, _) => format!("{} samples each", least.unwrap_or_default()),
-    };
     html! {
         section id=(anchor(section)) {
             h2 { (name) }
             figure {
-                @for width in WIDTHS { (PreEscaped(plot(section, width))) }
+                @if section.group.free {
+                    @for width in WIDTHS { (PreEscaped(trade(section, width))) }
+                } @else {
+                    @for width in WIDTHS { (PreEscaped(plot(section, width))) }
+                }
                 figcaption {
                     ul.legend {
                         @for (index, name, role) in roles {
@@ -153,22 +119,36 @@ fn group(section: &Section) -> Markup {
                     }
                 }
             }
-            (scroll(name, html! {
-                table {
-                    caption { "ns per operation, " (samples) }
-                    thead {
-                        tr {
-                            th scope="col" { "Name" } th scope="col" { "Median" } th.broad scope="col" { "95 % interval" }
-                            th scope="col" { "Ratio" } th scope="col" { "Rejected" }
-                        }
-                    }
-                    @for parameter in section.group.parameters() { (rows(section, parameter)) }
-                }
-            }))
-            @if section.is_shared() { (shared(section)) }
+            @if section.group.free { (free::table(section)) } @else { (timed(section)) }
+            @if section.is_shared() && !section.group.free { (shared(section)) }
             (goals(section))
         }
     }
+}
+
+/// A table of times.
+fn timed(section: &Section) -> Markup {
+    let counts = || section.rows.iter().map(|row| row.figure.samples);
+    let samples = match (counts().min(), counts().max()) {
+        (Some(least), Some(most)) if least < most => format!("{least} to {most} samples each"),
+        (least, _) => format!("{} samples each", least.unwrap_or_default()),
+    };
+    scroll(
+        &section.group.name,
+        html! {
+
+            table {
+                caption { "ns per operation, " (samples) }
+                thead {
+                    tr {
+                        th scope="col" { "Name" } th scope="col" { "Median" } th.broad scope="col" { "95 % interval" }
+                        th scope="col" { "Ratio" } th scope="col" { "Rejected" }
+                    }
+                }
+                @for parameter in section.group.parameters() { (rows(section, parameter)) }
+            }
+        },
+    )
 }
 
 /// How evenly the threads were served.
@@ -253,9 +233,10 @@ fn goals(section: &Section) -> Markup {
                             None => { span.worse { "Goal unknown: " } },
                         }
                         span.name { (goal.ours.0) "/" (goal.ours.1) }
-                        @match goal.what { What::Time => " takes", What::Spread => " has a spread of", What::Longest => " has a longest wait of" }
+                        @match goal.what { What::Time => " takes", What::Spread => " has a spread of", What::Longest => " has a longest wait of", What::Read => " has a longest wait to read of", What::Write => " has a longest wait to write of" }
                         " at most " (format!("{:.2}", goal.at_most))
                         " × " span.name { (against.join(" or ")) }
+                        @if goal.fast { ", of those that get as much done" }
                         @if let Some(ratio) = ratio { "; here " (format!("{ratio:.2}")) }
                     }
                 }

@@ -18,11 +18,11 @@ pub(super) const WIDTHS: [(&str, u32); 2] = [("narrow", 320), ("wide", 760)];
 
 /// Stand for variables of the page, which take their place in the text.
 const INK: RGBColor = RGBColor(0, 1, 0);
-const GRID: RGBColor = RGBColor(0, 2, 0);
+pub(super) const GRID: RGBColor = RGBColor(0, 2, 0);
 const COLOURS: u8 = 8;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), Box<dyn std::error::Error>>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 pub(super) fn plot(section: &Section, (class, width): (&str, u32)) -> String {
     let mut svg = String::new();
@@ -53,7 +53,7 @@ pub(super) fn legend(index: usize, role: Role) -> String {
     format!("<svg viewBox=\"0 0 30 14\" width=\"30\" height=\"14\" aria-hidden=\"true\">{body}")
 }
 
-fn coloured(svg: &str) -> String {
+pub(super) fn coloured(svg: &str) -> String {
     let mut svg = svg.replace("\"#000100\"", "\"var(--ink)\"").replace("\"#000200\"", "\"var(--grid)\"");
     for index in 0..COLOURS {
         svg = svg.replace(&format!("\"#0000{:02X}\"", index + 1), &format!("\"var(--s{index})\""));
@@ -66,7 +66,7 @@ fn colour(index: usize) -> RGBColor {
 }
 
 /// Ours are bold, the limits thin.
-fn stroke(index: usize, role: Role) -> ShapeStyle {
+pub(super) fn stroke(index: usize, role: Role) -> ShapeStyle {
     colour(index).stroke_width(match role {
         Role::Ours => 3,
         Role::Peer => 2,
@@ -74,7 +74,7 @@ fn stroke(index: usize, role: Role) -> ShapeStyle {
     })
 }
 
-fn draw_mark(area: &Area, at: (i32, i32), index: usize, role: Role) -> Drawn {
+pub(super) fn draw_mark(area: &Area, at: (i32, i32), index: usize, role: Role) -> Drawn {
     let size = if role == Role::Ours { 5 } else { 4 };
     let style = colour(index).filled();
     let polygon = |points: &[(i32, i32)]| {
@@ -198,7 +198,7 @@ fn points(svg: &mut String, section: &Section, width: u32) -> Drawn {
 }
 
 /// The page's own font, in pixels: a drawing is shown as large as it was made, or smaller by little.
-fn font(width: u32, style: FontStyle) -> TextStyle<'static> {
+pub(super) fn font(width: u32, style: FontStyle) -> TextStyle<'static> {
     // The backend divides the size by 1.24.
     let size = if width < 400 { 15.0 } else { 16.0 };
     FontDesc::new(FontFamily::SansSerif, size, style).color(&INK)
@@ -218,7 +218,7 @@ fn ends(section: &Section) -> Range<f64> {
 }
 
 /// Up to `most` round times between the ends: 1, 2 and 5 times the powers of ten, or fewer of them.
-fn ticks(ends: &Range<f64>, most: usize) -> Vec<f64> {
+pub(super) fn ticks(ends: &Range<f64>, most: usize) -> Vec<f64> {
     let all = |steps: &[f64], every: i32| -> Vec<f64> {
         let decades = (-3..12).filter(|decade| decade % every == 0).map(|decade| 10_f64.powi(decade));
         decades
@@ -238,7 +238,7 @@ fn ticks(ends: &Range<f64>, most: usize) -> Vec<f64> {
     ticks.find(|ticks| ticks.len() <= most).unwrap_or_default()
 }
 
-fn tick(number: f64) -> String {
+pub(super) fn tick(number: f64) -> String {
     let (number, unit) = match number {
         1e6.. => (number / 1e6, "M"),
         1e4.. => (number / 1e3, "k"),

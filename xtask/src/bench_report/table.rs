@@ -4,20 +4,28 @@ use std::fmt::Write;
 
 use super::figures::{Row, Section};
 use super::machine::Conditions;
+use super::{free, show_losses};
 
 const LEGEND: &str = "\
 Median nanoseconds per operation of each measured thread; in brackets the ratio to the best peer of that column in the same
 run. `r` is the share of chunks that the gate rejected, `u` the number of samples that kept one all the same. Columns with an
 asterisk have more threads than cores (or threads that cannot be pinned): nothing can be gated there, so they are rough.
+Tables with a column `M/s` are of free threads, neither pinned nor gated: million operations a second of all together, the median
+of the runs, and what part that is of the best peer's; the longest wait of any thread in a run, in milliseconds, median and most;
+`spread`, the operations of the thread that got most over those of the one that got least.
 ";
 
 pub(super) fn table(sections: &[Section], conditions: &Conditions) -> String {
     let facts: Vec<_> = conditions.facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let mut text = format!("{LEGEND}\n{}.\n", facts.join("; "));
     for section in sections {
-        section_table(&mut text, section);
+        if section.group.free {
+            free::markdown(&mut text, section);
+        } else {
+            section_table(&mut text, section);
+        }
     }
-    losses(&mut text, sections);
+    show_losses::markdown(&mut text, sections);
     text
 }
 
@@ -73,22 +81,7 @@ fn cell(section: &Section, row: &Row) -> String {
     format!("{} ({})", nanoseconds(row.figure.median), notes.join(", "))
 }
 
-fn losses(text: &mut String, sections: &[Section]) {
-    text.push_str("\n**Where raddle loses**, beyond what the intervals of either allow:\n\n");
-    let mut losses: Vec<_> = sections.iter().flat_map(Section::losses).collect();
-    losses.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
-    if losses.is_empty() {
-        text.push_str("nowhere in this run.\n");
-    }
-    for loss in losses {
-        let (name, parameter) = (&loss.ours.entry.name, escape(&loss.ours.entry.parameter));
-        let rough = if loss.ours.rough() { " (rough)" } else { "" };
-        let (group, best) = (&loss.section.group.name, &loss.best.entry.name);
-        let _ = writeln!(text, "* `{group}` at {parameter}{rough}: `{name}` takes {:.2} times `{best}`'s", loss.ratio);
-    }
-}
-
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
