@@ -51,6 +51,12 @@ impl LockId {
         Self { class: class as u64, number }
     }
 
+    /// Returns the number within the class.
+    #[inline]
+    pub(super) const fn number(self) -> u64 {
+        self.number
+    }
+
     /// Returns both numbers as one, in the same order: it compares without a branch.
     #[inline]
     const fn as_u128(self) -> u128 {

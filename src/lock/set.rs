@@ -90,7 +90,7 @@ pub unsafe trait Exclusive: Request {
 /// ```
 ///
 /// # Safety
-/// `each` visits `set_len` locks, the same ones in the same order as long as `self` lives.
+/// `all` visits `set_len` locks, the same ones in the same order as long as `self` lives.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of locks",
     label = "not a tuple of one to eight locks, nor an array, a slice or a `Vec` of locks of one type",
@@ -115,7 +115,17 @@ pub unsafe trait LockSet: Sealed {
 
     /// Visits the locks in the order in which they were named.
     #[doc(hidden)]
-    fn each<'e>(&'e self, visit: impl FnMut(Entry<'e>));
+    #[inline]
+    fn each<'e>(&'e self, mut visit: impl FnMut(Entry<'e>)) {
+        self.all(|lock| {
+            visit(lock);
+            true
+        });
+    }
+
+    /// The same up to the first for which it is false; whether there is none.
+    #[doc(hidden)]
+    fn all<'e>(&'e self, visit: impl FnMut(Entry<'e>) -> bool) -> bool;
 
     /// # Safety
     /// All locks of the set are held, and no exclusive reference to any of the values overlaps these.
@@ -163,8 +173,8 @@ macro_rules! tuple {
             }
 
             #[inline]
-            fn each<'e>(&'e self, mut visit: impl FnMut(Entry<'e>)) {
-                $(visit(self.$at.entry());)+
+            fn all<'e>(&'e self, mut visit: impl FnMut(Entry<'e>) -> bool) -> bool {
+                $(visit(self.$at.entry()))&&+
             }
 
             #[inline]
@@ -209,8 +219,8 @@ macro_rules! sequence {
             }
 
             #[inline]
-            fn each<'e>(&'e self, visit: impl FnMut(Entry<'e>)) {
-                self[..].iter().map(Request::entry).for_each(visit);
+            fn all<'e>(&'e self, visit: impl FnMut(Entry<'e>) -> bool) -> bool {
+                self[..].iter().map(Request::entry).all(visit)
             }
 
             #[inline]

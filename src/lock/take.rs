@@ -1,4 +1,7 @@
-//! Taking the locks of a set in order, or none of them.
+//! Acquiring the locks of a set in order, or none of them.
+//!
+//! A thread that does not wait may acquire locks in any order. So each lock is first tried as the set names it, and in most
+//! calls that is all. Only if one cannot be had at once is the set sorted, to wait for its locks in the order of their ids.
 
 use std::mem::{self, MaybeUninit};
 
@@ -11,23 +14,85 @@ use crate::wait::Refused;
 /// Sets of up to this many locks are sorted on the stack.
 const INLINE: usize = 16;
 
-/// Takes the locks of a set in the order of their ids, or none of them; returns the highest id. First asks `may`, with the
+/// Sets of up to this many locks are looked through for equal ids without being sorted.
+const DISTINCT: usize = 64;
+
+/// Acquires the locks of a set in the order of their ids, or none of them; returns the highest id. First asks `may`, with the
 /// lowest id.
 #[inline]
 pub(super) fn take_all<S: LockSet>(
     set: &S,
     may: impl FnOnce(LockId) -> Result<(), LockError>,
-    acquire: impl FnMut(Raw<'_>) -> Result<(), Refused>,
+    mut acquire: impl FnMut(Raw<'_>) -> Result<(), Refused>,
 ) -> Result<Option<LockId>, LockError> {
+    let mut ends: Option<(LockId, LockId)> = None;
+    let mut rising = true;
+    set.each(|Entry { id, .. }| {
+        ends = Some(ends.map_or((id, id), |(lowest, highest)| {
+            // While they rise, the highest is the one before.
+            rising &= highest < id;
+            (lowest.min(id), highest.max(id))
+        }));
+    });
+    let Some((lowest, highest)) = ends else { return Ok(None) };
+    may(lowest)?;
+    let mut taken = 0;
+    if (rising || distinct(set)) && step!("lock.try-first") {
+        let all = set.all(|lock| {
+            let had = lock.raw.try_lock().is_ok();
+            taken += usize::from(had);
+            had
+        });
+        if all {
+            return Ok(Some(highest));
+        }
+    }
+    in_order(set, taken, rising, &mut acquire)?;
+    Ok(Some(highest))
+}
+
+/// Whether no two locks of a set have one id; perhaps false for equal numbers in different classes, and for a set that is large.
+/// A hash table of the numbers: comparing each with each takes longer, and so does sorting.
+#[inline]
+fn distinct<S: LockSet>(set: &S) -> bool {
+    const SLOTS: usize = 2 * DISTINCT;
+    if set.set_len() > DISTINCT {
+        return false;
+    }
+    let mut numbers = [const { MaybeUninit::<u64>::uninit() }; SLOTS];
+    let mut used = [false; SLOTS];
+    set.all(|lock| {
+        let number = lock.id.number();
+        // Numbers are mostly given one after the other: as they are they collide least.
+        let mut at = number as usize % SLOTS;
+        while used[at] {
+            // SAFETY: a slot that is used was written below.
+            if unsafe { numbers[at].assume_init() } == number {
+                return false;
+            }
+            // There is a free one, as half of them are.
+            at = (at + 1) % SLOTS;
+        }
+        used[at] = true;
+        numbers[at].write(number);
+        true
+    })
+}
+
+/// The way that may wait. The first `taken` locks of the set are held already.
+#[cold]
+#[inline(never)]
+fn in_order<S: LockSet>(
+    set: &S,
+    taken: usize,
+    rising: bool,
+    acquire: &mut dyn FnMut(Raw<'_>) -> Result<(), Refused>,
+) -> Result<(), LockError> {
     let len = set.set_len();
     if len > INLINE {
         let mut locks = Vec::with_capacity(len);
         set.each(|lock| locks.push(lock));
-        // Not the locks themselves: moving those took twice as long.
-        let mut sorted: Vec<_> = locks.iter().collect();
-        sorted.sort_unstable_by_key(|lock| lock.id);
-        let twice = || sorted.windows(2).find(|pair| pair[0].id == pair[1].id).map(|pair| pair[0].id);
-        return take(&sorted, twice, may, acquire);
+        return take_sorted(&mut locks, taken, rising, acquire);
     }
     let mut space = [const { MaybeUninit::<Entry<'_>>::uninit() }; INLINE];
     let mut at = 0;
@@ -36,75 +101,42 @@ pub(super) fn take_all<S: LockSet>(
         at += 1;
     });
     // SAFETY: a set has `len` locks (`LockSet`'s contract), which were written to the first places.
-    let locks = unsafe { &*(&raw const space[..len] as *const [Entry<'_>]) };
-    let mut space = [const { MaybeUninit::<&Entry<'_>>::uninit() }; INLINE];
-    for (place, lock) in space.iter_mut().zip(locks) {
-        place.write(lock);
-    }
-    // SAFETY: the loop has written the first `len`.
-    let sorted = unsafe { &mut *(&raw mut space[..len] as *mut [&Entry<'_>]) };
-    // This branch is worth predicting: a program has most sets of more than two in order, or hardly any.
-    if !(len > 2 && ascending(sorted)) && step!("lock.sort") {
-        // Without a branch on how two compare: orders that change from call to call cannot be predicted, and an insertion
-        // sort doubled what eight locks took.
-        if let [first, second] = locks {
-            // Where each stands is known, what it refers to is found out: so nothing waits for a store to either.
-            let low = usize::from(second.id < first.id);
-            (sorted[0], sorted[1]) = (&locks[low], &locks[1 - low]);
-        } else {
-            // Each goes behind as many as are below it. Of equal ones the last takes the place of all, and the others' stay
-            // as they were; such a set is refused.
-            for lock in locks {
-                sorted[locks.iter().filter(|other| other.id < lock.id).count()] = lock;
-            }
+    let locks = unsafe { &mut *(&raw mut space[..len] as *mut [Entry<'_>]) };
+    take_sorted(locks, taken, rising, acquire)
+}
+
+/// Sorts the locks, unless they are so already, and acquires those behind the first `taken`.
+fn take_sorted(
+    locks: &mut [Entry<'_>],
+    mut taken: usize,
+    rising: bool,
+    acquire: &mut dyn FnMut(Raw<'_>) -> Result<(), Refused>,
+) -> Result<(), LockError> {
+    if !rising {
+        // Held out of order: no wait before they are released.
+        drop(Taken { locks, len: taken });
+        taken = 0;
+        if step!("lock.sort") {
+            locks.sort_unstable_by_key(|lock| lock.id);
+        }
+        if let Some(pair) = locks.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(LockError::Duplicate { id: pair[0].id });
         }
     }
-    take(sorted, || twice(locks), may, acquire)
-}
-
-#[inline]
-fn ascending(locks: &[&Entry<'_>]) -> bool {
-    locks.windows(2).fold(true, |so_far, pair| so_far & (pair[0].id < pair[1].id))
-}
-
-/// The lowest id that two of a few locks have.
-#[cold]
-fn twice(locks: &[Entry<'_>]) -> Option<LockId> {
-    let again = locks.iter().enumerate().filter(|(at, lock)| locks[..*at].iter().any(|other| other.id == lock.id));
-    again.map(|(_, lock)| lock.id).min()
-}
-
-/// Takes the locks in this order, which is that of their ids, or none of them. If two ids are equal `twice` says which; else it
-/// is called only where a model leaves out the sorting.
-#[inline]
-fn take<'r>(
-    locks: &[&Entry<'r>],
-    twice: impl FnOnce() -> Option<LockId>,
-    may: impl FnOnce(LockId) -> Result<(), LockError>,
-    mut acquire: impl FnMut(Raw<'r>) -> Result<(), Refused>,
-) -> Result<Option<LockId>, LockError> {
-    if let Some(lowest) = locks.first() {
-        may(lowest.id)?;
-    }
-    if !ascending(locks) {
-        if let Some(id) = twice() {
-            return Err(LockError::Duplicate { id });
-        }
-    }
-    let mut taken = Taken { locks, len: 0 };
-    for lock in locks {
+    let mut taken = Taken { locks, len: taken };
+    for lock in &locks[taken.len..] {
         if let Err(why) = acquire(lock.raw) {
             return Err(LockError::refused(lock.id, why));
         }
         taken.len += 1;
     }
     mem::forget(taken);
-    Ok(locks.last().map(|lock| lock.id))
+    Ok(())
 }
 
-/// Lets go of the locks that were taken so far when the whole set cannot be had, by an error or a panic.
+/// Releases the locks that were acquired so far when the whole set cannot be had, by an error or a panic.
 struct Taken<'e, 'r> {
-    locks: &'e [&'e Entry<'r>],
+    locks: &'e [Entry<'r>],
     len: usize,
 }
 

@@ -33,7 +33,7 @@ use crate::sync::{
     AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, Slot, UnparkToken, cleanup, covered, ord, step, unpark_all,
     unpark_filter,
 };
-use crate::wait::{Timer, Waiter, block, flags};
+use crate::wait::{Patience, Timer, Waiter, block, flags};
 
 const EMPTY: u8 = 0;
 const RUNNING: u8 = 1;
@@ -245,9 +245,9 @@ impl<'a> Waiter for Candidate<'a> {
         }
     }
 
-    fn may_spin(&self) -> bool {
+    fn patience(&self) -> Patience {
         // Not past threads that sleep already: then it takes long.
-        self.met & PARKED == 0
+        if self.met & PARKED == 0 { Patience::Short } else { Patience::None }
     }
 
     fn mark(&self) -> bool {
@@ -282,9 +282,9 @@ impl Waiter for Watcher<'_> {
         (self.met == READY).then_some(())
     }
 
-    fn may_spin(&self) -> bool {
+    fn patience(&self) -> Patience {
         // Not past threads that sleep already: then it takes long.
-        self.met & PARKED == 0
+        if self.met & PARKED == 0 { Patience::Short } else { Patience::None }
     }
 
     fn mark(&self) -> bool {

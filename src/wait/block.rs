@@ -25,7 +25,9 @@ use std::pin::{Pin, pin};
 use super::sleeper::Sleeper;
 use super::stopped::Stopped;
 use super::timer::Timer;
-use crate::sync::{FilterOp, Instant, ParkResult, Spin, UnparkResult, UnparkToken, covered, park, step, unpark_filter};
+use crate::sync::{
+    FilterOp, Instant, ParkResult, Spin, UnparkResult, UnparkToken, covered, now, park, step, unpark_filter,
+};
 
 /// Wake-up: the wait is cancelled. No primitive's own wake-up.
 pub(super) const CANCEL: UnparkToken = UnparkToken(usize::MAX);
@@ -36,9 +38,6 @@ pub(super) const CANCEL: UnparkToken = UnparkToken(usize::MAX);
 pub(crate) trait Waiter {
     /// What the wait ends with.
     type Output;
-
-    /// Whether a longer spin pays.
-    const PATIENT: bool = false;
 
     /// The address that sleepers and wakers agree upon.
     fn key(&self) -> usize;
@@ -51,9 +50,9 @@ pub(crate) trait Waiter {
     /// Takes what is waited for, if it can be had now.
     fn attempt(&mut self) -> Option<Self::Output>;
 
-    /// Whether a short spin may be worth while before sleeping, after `attempt` has failed.
-    fn may_spin(&self) -> bool {
-        false
+    /// Whether to stay awake for a moment before sleeping, after `attempt` has failed.
+    fn patience(&self) -> Patience {
+        Patience::None
     }
 
     /// Marks that somebody sleeps, if it is still right to. False: the state has moved on and is as it was, attempt again.
@@ -69,6 +68,17 @@ pub(crate) trait Waiter {
     fn left(&self) {}
 }
 
+/// How long a thread stays awake before it sleeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Not at all.
+    None,
+    /// For some pauses.
+    Short,
+    /// For some pauses, and while other threads get its core some times.
+    Long,
+}
+
 /// Waits until an attempt succeeds or the limit passes. The caller has attempted once already.
 pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<W::Output, Stopped> {
     let mut spin = Spin::new();
@@ -76,7 +86,10 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<
     let deadline = timer.deadline();
     let mut sleeper = pin!(Sleeper::new(waiter.key(), timer.nodes()));
     loop {
-        if !(waiter.may_spin() && spin.spin(W::PATIENT)) {
+        let patience = waiter.patience();
+        // A yield may take as long as others' slices of time.
+        let over = || sleeper.is_cancelled() || deadline.is_some_and(|deadline| deadline <= now());
+        if patience == Patience::None || !spin.spin(patience == Patience::Long, over) {
             sleeper.as_mut().register();
             match sleep(waiter, sleeper.as_ref(), deadline) {
                 Slept::Woken(why) => {

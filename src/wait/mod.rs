@@ -13,7 +13,7 @@ mod sleeper;
 mod stopped;
 mod timer;
 
-pub(crate) use block::{Waiter, block};
+pub(crate) use block::{Patience, Waiter, block};
 pub use limit::Limit;
 pub(crate) use list::{Linked, Links, List};
 pub(crate) use node::{Cancelled, Node};

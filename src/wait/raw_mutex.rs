@@ -29,7 +29,7 @@
 
 use std::cell::Cell;
 
-use super::block::{Waiter, block};
+use super::block::{Patience, Waiter, block};
 use super::limit::Limit;
 use super::sleeper::flags;
 use super::stopped::Stopped;
@@ -108,7 +108,7 @@ impl RawMutex {
     fn lock_slow(&self, state: u8, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_slow(state) {
             Ok(end) => end,
-            Err(met) => block(&mut Locker { mutex: self, met, losses: 0, handed: false }, timer)
+            Err(_) => block(&mut Locker { mutex: self, losses: 0, handed: false }, timer)
                 .unwrap_or_else(|stopped| Err(Refused::Stopped(stopped))),
         }
     }
@@ -213,8 +213,6 @@ impl Drop for Hold<'_> {
 /// A thread that waits for the lock.
 struct Locker<'a> {
     mutex: &'a RawMutex,
-    /// The state that the last attempt met; held by another.
-    met: u8,
     /// How often this thread was woken and had to sleep again.
     losses: usize,
     handed: bool,
@@ -240,18 +238,12 @@ impl Waiter for Locker<'_> {
             return Some(Ok(()));
         }
         // Relaxed: the compare-exchange decides.
-        match self.mutex.try_slow(self.mutex.0.load(Relaxed)) {
-            Ok(end) => Some(end),
-            Err(state) => {
-                self.met = state;
-                None
-            }
-        }
+        self.mutex.try_slow(self.mutex.0.load(Relaxed)).ok()
     }
 
-    fn may_spin(&self) -> bool {
-        // Not past threads that sleep already.
-        self.met & PARKED == 0
+    fn patience(&self) -> Patience {
+        // Past threads that sleep, too: once one does, all others would have to, and each would be woken for its turn.
+        Patience::Long
     }
 
     fn mark(&self) -> bool {

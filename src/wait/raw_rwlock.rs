@@ -25,7 +25,7 @@
 //!    reader by first taking the place of a writer, unless another was quicker, who will then do it.
 //! 3. A bit is set while anyone of its kind sleeps. It is cleared under the lock of the queue when none sleep there any
 //!    more; also that of a writer which has given up, before any reader is let in.
-//! 4. A writer that gives up, and leaves no other asleep, lets in the readers that it held back.
+//! 4. A writer that gives up lets in the readers that it held back: those before the first writer that still sleeps.
 //!
 //! # Memory ordering
 //! Taking the lock is an Acquire that reads what the last holders' Releases wrote: every change of the word is a
@@ -41,8 +41,7 @@ use super::raw_mutex::{HANDED, MAX_LOSSES, RETRY, Refused};
 use super::sleeper::flags;
 use super::timer::Timer;
 use crate::sync::{
-    AtomicU64, FilterOp, Ordering::Relaxed, ParkToken, UnparkResult, UnparkToken, const_fn, covered, ord, step,
-    unpark_filter,
+    AtomicU64, FilterOp, Ordering::Relaxed, ParkToken, UnparkResult, const_fn, covered, ord, step, unpark_filter,
 };
 
 const WRITER: u64 = 1;
@@ -86,7 +85,7 @@ impl RawRwLock {
     fn read_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_read_slow(state) {
             Ok(end) => end,
-            Err(met) => self.wait(Reader::new(self, met), timer),
+            Err(_) => self.wait(Reader::new(self), timer),
         }
     }
 
@@ -262,7 +261,7 @@ impl RawRwLock {
     fn hand_on(&self, mut state: u64, turn: Turn) {
         loop {
             let readers = state & READERS != 0 && (turn == Turn::Readers || state & WRITERS == 0);
-            let done = if readers { self.let_readers_in(WRITER) } else { self.let_writer_in(turn == Turn::Writers) };
+            let done = if readers { self.let_readers_in() } else { self.let_writer_in(turn == Turn::Writers) };
             if done {
                 return;
             }
@@ -271,14 +270,14 @@ impl RawRwLock {
         }
     }
 
-    /// Makes all readers that sleep hold the lock, and takes `instead` out of the word in the same step: the caller's own
-    /// hold. If nobody sleeps at all the lock is let go of. False: writers sleep, but no readers.
-    fn let_readers_in(&self, instead: u64) -> bool {
+    /// Makes all readers that sleep hold the lock, in place of the caller, who holds it as the writer. If nobody sleeps at all the
+    /// lock is let go of. False: writers sleep, but no readers.
+    fn let_readers_in(&self) -> bool {
         let readers = |token| if flags(token) == READS { FilterOp::Unpark } else { FilterOp::Skip };
         let let_in = |result: UnparkResult| {
             let readers = result.unparked_threads as u64;
             if readers == 0 {
-                self.nobody(READERS, instead, result);
+                self.nobody(READERS, result);
             } else {
                 covered!("rw.readers-let-in");
                 // Only writers could be left, and if none is, their bit is from one that has given up, or whose last try has
@@ -286,7 +285,7 @@ impl RawRwLock {
                 // Relaxed: it is set and cleared only under the lock of the queue, which is held here.
                 let left = result.have_more_threads || !step!("rw.no-writers-left");
                 let over = READERS | if left { 0 } else { self.0.load(Relaxed) & WRITERS };
-                let change = (readers * READER).wrapping_sub(instead).wrapping_sub(over);
+                let change = (readers * READER).wrapping_sub(WRITER | over);
                 // Release: pairs with the Acquire of those that are let in.
                 self.0.fetch_add(change, ord!("rw.readers-let-in", Release));
             }
@@ -317,7 +316,7 @@ impl RawRwLock {
         let let_in = |result: UnparkResult| {
             let bit = if more.get() { 0 } else { WRITERS };
             match first.get() {
-                None => self.nobody(WRITERS, WRITER, result),
+                None => self.nobody(WRITERS, result),
                 Some(losses) if hand_over || losses >= MAX_LOSSES && step!("rw.hand-over-at-last") => {
                     // Release: pairs with the Acquire of the writer that it is handed to.
                     self.0.fetch_and(!bit, ord!("rw.hand-over", Release));
@@ -339,13 +338,13 @@ impl RawRwLock {
     /// Under the lock of the queue, nobody of the kind of this bit was found there. Clears the bit; and if nobody sleeps at
     /// all, lets go of what the caller holds in the same step: were the lock free with a bit left, its next holders would have
     /// to look for sleepers again.
-    fn nobody(&self, bit: u64, held: u64, result: UnparkResult) {
-        let clear = if result.have_more_threads { bit } else { READERS | WRITERS | held };
+    fn nobody(&self, bit: u64, result: UnparkResult) {
+        let clear = if result.have_more_threads { bit } else { READERS | WRITERS | WRITER };
         // Release: pairs with the Acquire of the next to take the lock.
         self.0.fetch_and(!clear, ord!("rw.unlock-slow", Release));
     }
 
-    /// A writer has given up. If no other sleeps, those readers are let in that only it held back.
+    /// A writer has given up. The readers before the first that still sleeps, which only it held back, are let in.
     #[cold]
     fn writer_left(&self) {
         // Relaxed: the compare-exchange decides.
@@ -362,28 +361,34 @@ impl RawRwLock {
                 Err(now) => state = now,
             }
         }
-        let writer = Cell::new(false);
-        let any_writer = |token| {
-            if flags(token) == READS {
-                return FilterOp::Skip;
+        // Who sleeps behind the readers that are let in.
+        let left = Cell::new(0);
+        let readers_before_a_writer = |token| {
+            let bit = if flags(token) == READS { READERS } else { WRITERS };
+            if bit == READERS && left.get() == 0 {
+                return FilterOp::Unpark;
             }
-            writer.set(true);
-            FilterOp::Stop
+            left.set(left.get() | bit);
+            FilterOp::Skip
         };
-        let open = |_| {
-            if !writer.get() {
+        // Which bits go and who comes in is one step, under one hold of the queue's lock: there is no state between in which
+        // readers sleep and nobody is in their way.
+        let let_in = |result: UnparkResult| {
+            let readers = result.unparked_threads as u64;
+            if left.get() & WRITERS == 0 {
                 covered!("rw.reopened");
-                // Relaxed: the lock changes no hands.
-                self.0.fetch_and(!WRITERS, Relaxed);
             }
-            UnparkToken(0)
+            if readers > 0 {
+                covered!("rw.let-in-by-a-leaver");
+            }
+            // Relaxed: set and cleared only under the lock of the queue, which is held here.
+            let over = self.0.load(Relaxed) & (READERS | WRITERS) & !left.get();
+            // Relaxed: this thread has written nothing; the read-modify-write passes on the Releases that it stands behind.
+            self.0.fetch_add((readers * READER).wrapping_sub(over), Relaxed);
+            HANDED
         };
         // SAFETY: the callbacks load and store atomics and cells only.
-        unsafe { unpark_filter(self.key(), any_writer, open) };
-        // Relaxed: this thread reads, so a bit that is gone needs nobody.
-        if !writer.get() && self.0.load(Relaxed) & READERS != 0 {
-            self.let_readers_in(0);
-        }
+        unsafe { unpark_filter(self.key(), readers_before_a_writer, let_in) };
         self.unlock_read();
     }
 

@@ -107,7 +107,7 @@ impl Spin {
         Self
     }
 
-    pub(crate) fn spin(&mut self, _patient: bool) -> bool {
+    pub(crate) fn spin(&mut self, _patient: bool, _over: impl FnOnce() -> bool) -> bool {
         false
     }
 

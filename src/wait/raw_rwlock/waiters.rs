@@ -1,6 +1,6 @@
 //! Those that wait for the lock: what each sleeps for, and what it makes of its wake-up.
 
-use super::super::block::Waiter;
+use super::super::block::{Patience, Waiter};
 use super::super::raw_mutex::{HANDED, MAX_LOSSES, Refused};
 use super::{HELD, READER, READERS, READS, RawRwLock, WRITER, WRITERS};
 use crate::sync::{Ordering::Relaxed, UnparkToken, covered, ord};
@@ -8,22 +8,17 @@ use crate::sync::{Ordering::Relaxed, UnparkToken, covered, ord};
 /// A thread that waits to read.
 pub(super) struct Reader<'a> {
     lock: &'a RawRwLock,
-    /// The state that the last attempt met: a writer holds or waits.
-    met: u64,
     handed: bool,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(lock: &'a RawRwLock, met: u64) -> Self {
-        Self { lock, met, handed: false }
+    pub(super) fn new(lock: &'a RawRwLock) -> Self {
+        Self { lock, handed: false }
     }
 }
 
 impl Waiter for Reader<'_> {
     type Output = Result<(), Refused>;
-
-    /// Holders are in for a moment mostly, and a sleep would hold up all who come after.
-    const PATIENT: bool = true;
 
     fn key(&self) -> usize {
         self.lock.key()
@@ -41,17 +36,12 @@ impl Waiter for Reader<'_> {
             return Some(Ok(()));
         }
         // Relaxed: the compare-exchange decides.
-        match self.lock.try_read_slow(self.lock.0.load(Relaxed)) {
-            Ok(end) => Some(end),
-            Err(state) => {
-                self.met = state;
-                None
-            }
-        }
+        self.lock.try_read_slow(self.lock.0.load(Relaxed)).ok()
     }
 
-    fn may_spin(&self) -> bool {
-        self.met & (READERS | WRITERS) == 0
+    fn patience(&self) -> Patience {
+        // As in the raw mutex.
+        Patience::Long
     }
 
     fn mark(&self) -> bool {
@@ -86,9 +76,6 @@ impl<'a> Writer<'a> {
 impl Waiter for Writer<'_> {
     type Output = Result<(), Refused>;
 
-    /// Holders are in for a moment mostly, and a sleep would hold up all who come after.
-    const PATIENT: bool = true;
-
     fn key(&self) -> usize {
         self.lock.key()
     }
@@ -114,8 +101,9 @@ impl Waiter for Writer<'_> {
         }
     }
 
-    fn may_spin(&self) -> bool {
-        self.met & (READERS | WRITERS) == 0
+    fn patience(&self) -> Patience {
+        // Readers keep coming until a writer sleeps: it would yield to them in vain.
+        if self.met & WRITER == 0 { Patience::Short } else { Patience::Long }
     }
 
     fn mark(&self) -> bool {

@@ -195,6 +195,47 @@ fn of_two_writers_the_last_to_give_up_lets_readers_in() {
     });
 }
 
+/// Fails if a writer that gives up leaves a reader asleep that another writer, behind the reader, does not hold back.
+#[test]
+fn a_writer_that_gives_up_lets_in_the_readers_before_the_next() {
+    watched(|roll| {
+        let lock = OrderedRwLock::new(1, ());
+        let (tokens, beds) = ([CancelToken::new(), CancelToken::new()], <[Bed; 4]>::default());
+        thread::scope(|threads| {
+            let (lock, beds, tokens) = (&lock, &beds, &tokens);
+            let first = lock.read().unwrap();
+            let writer = |at: usize, bed: &'static str| {
+                let writer = roll.spawn(threads, bed, move || {
+                    beds[at].enter();
+                    lock.write_within(&tokens[at / 2]).err()
+                });
+                beds[at].until_asleep();
+                writer
+            };
+            let reader = |at: usize, bed: &'static str| {
+                let reader = roll.spawn(threads, bed, move || {
+                    beds[at].enter();
+                    lock.read().map(drop)
+                });
+                beds[at].until_asleep();
+                reader
+            };
+            let one = writer(0, "first writer");
+            let before = reader(1, "reader before the second writer");
+            let two = writer(2, "second writer");
+            let behind = reader(3, "reader behind it");
+            tokens[0].cancel();
+            assert_eq!((one.join().unwrap(), before.join().unwrap()), (CANCELLED, Ok(())));
+            until_held_back(lock);
+            assert!(!two.is_finished() && !behind.is_finished());
+            tokens[1].cancel();
+            assert_eq!((two.join().unwrap(), behind.join().unwrap()), (CANCELLED, Ok(())));
+            drop(first);
+        });
+        free(&lock);
+    });
+}
+
 /// Fails if the last reader, who leaves before a cancelled writer has taken back its mark, looks for that writer without
 /// end, or leaves asleep whom it held back. No other writer comes to help.
 #[test]
