@@ -37,7 +37,7 @@ pub(super) fn take_all<S: LockSet>(
     let Some((lowest, highest)) = ends else { return Ok(None) };
     may(lowest)?;
     let mut taken = 0;
-    if (rising || distinct(set)) && step!("lock.try-first") {
+    if rising || distinct(set) {
         let all = set.all(|lock| {
             let had = lock.raw.try_lock().is_ok();
             taken += usize::from(had);

@@ -245,6 +245,12 @@ impl RawRwLock {
         self.0.fetch_or(0, Relaxed)
     }
 
+    /// Whether a reader sleeps, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn a_reader_sleeps(&self) -> bool {
+        self.state() & READERS != 0
+    }
+
     // ---- waiting -----------------------------------------------------------------------------
 
     #[cold]

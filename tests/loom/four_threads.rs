@@ -4,7 +4,8 @@
 //! models of three threads.
 
 use super::explore::{Judge, Shared, explore, explore_bounded, explore_bounded_on_both, spawn};
-use crate::{Counter, OnceCell, OrderedMutex, OrderedRwLock, WaitGroup, lock_all};
+use crate::wait::{RawRwLock, Refused, Timer};
+use crate::{CancelToken, Counter, Limit, OnceCell, OrderedMutex, OrderedRwLock, Stopped, WaitGroup, lock_all};
 
 /// Fails if an increment is lost, or two see the same value. Four threads.
 #[test]
@@ -68,6 +69,38 @@ fn cycle_of_four() {
             spawn(move || drop(lock_all((&locks[first], &locks[second])).unwrap()));
         }
         drop(lock_all((&locks[0], &locks[1])).unwrap());
+    });
+}
+
+/// Fails if a writer that gives up leaves a reader asleep that another writer, behind the reader, does not hold back. The lock is
+/// held for reading all the time, so that this is a deadlock: the second writer waits until the reader cancels it. Four threads.
+#[test]
+fn reader_before_the_next_writer() {
+    explore_bounded_on_both(2, [1, 1], &["rw.let-in-by-a-leaver"], || {
+        let shared = Shared::new((RawRwLock::new(), CancelToken::new(), CancelToken::new()));
+        shared.0.read(&mut Timer::new(&Limit::NEVER)).unwrap();
+        let write = |lock: &RawRwLock, token: &CancelToken| {
+            let stopped = lock.write(&mut Timer::new(&Limit::from(token)));
+            assert_eq!(stopped, Err(Refused::Stopped(Stopped::Cancelled)));
+        };
+        spawn({
+            let shared = shared.clone();
+            move || write(&shared.0, &shared.1)
+        });
+        spawn({
+            let shared = shared.clone();
+            move || {
+                shared.0.read(&mut Timer::new(&Limit::NEVER)).unwrap();
+                shared.2.cancel();
+            }
+        });
+        spawn({
+            let shared = shared.clone();
+            move || shared.1.cancel()
+        });
+        if shared.0.a_reader_sleeps() {
+            write(&shared.0, &shared.2);
+        }
     });
 }
 

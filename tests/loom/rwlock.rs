@@ -180,7 +180,7 @@ fn two_writers_and_a_reader() {
 /// that is kept out is a deadlock. Three threads.
 #[test]
 fn writer_gives_up() {
-    explore([328_242, 48_230], &["rw.reopened", "node.cancel-woke"], || {
+    explore([328_242, 48_230], &["rw.reopened", "rw.let-in-by-a-leaver", "node.cancel-woke"], || {
         let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
         std::mem::forget(shared.0.read().unwrap());
         spawn({

@@ -31,7 +31,9 @@ pub(crate) fn run() -> Result<Option<String>> {
         }
         cargo
     };
-    succeed(cargo().args(["generate-lockfile", "--quiet"]))?;
+    // As cargo resolves elsewhere than in this repository, whose own configuration it would find.
+    let resolver = ("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback");
+    succeed(cargo().args(["generate-lockfile", "--quiet"]).env(resolver.0, resolver.1))?;
     let locked = fs::read_to_string(&lockfile).map_err(|error| error.to_string())?;
     if !locked.contains(CORE) {
         return Err("it does not resolve to parking_lot_core 0.9".to_owned());
