@@ -59,7 +59,7 @@ use crate::wait::Timer;
 /// assert_eq!(staff, 3);
 /// # Ok::<(), LockError>(())
 /// ```
-#[inline]
+#[inline(always)]
 pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
     lock_limited(set, &Limit::NEVER)
 }
@@ -83,12 +83,12 @@ pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 /// assert_eq!(both.split(), (&'a', &2.0));
 /// # Ok::<(), raddle::LockError>(())
 /// ```
-#[inline]
+#[inline(always)]
 pub fn lock_all_within<'l, S: LockSet>(set: S, limit: impl Into<Limit<'l>>) -> Result<Locked<S>, LockError> {
     lock_limited(set, &limit.into())
 }
 
-#[inline]
+#[inline(always)]
 fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, LockError> {
     let mut timer = Timer::new(limit);
     let highest = take_all(&set, held::may_wait, |raw| raw.lock(&mut timer))?;
@@ -225,7 +225,7 @@ pub struct Locked<S: LockSet> {
 unsafe impl<S: LockSet + Sync> Sync for Locked<S> where S::Targets: Sync {}
 
 impl<S: LockSet> Locked<S> {
-    #[inline]
+    #[inline(always)]
     fn new(set: S, highest: Option<LockId>) -> Self {
         if let Some(id) = highest {
             held::push(id);
@@ -344,7 +344,7 @@ where
 }
 
 impl<S: LockSet> Drop for Locked<S> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         cleanup(|| {
             if let Some(id) = self.highest {

@@ -58,7 +58,7 @@ fn four_lockers() {
 /// Fails if four threads that name four locks in a cycle can deadlock. Four threads.
 #[test]
 fn cycle_of_four() {
-    explore_bounded(3, [5_042, 7_719], &["wait.woken"], || {
+    explore_bounded(3, [9_926, 279_325], &["wait.woken"], || {
         let mut id = 0;
         let locks: Shared<[OrderedMutex<u32>; 4]> = Shared::new(std::array::from_fn(|_| {
             id += 1;
@@ -76,7 +76,7 @@ fn cycle_of_four() {
 /// held for reading all the time, so that this is a deadlock: the second writer waits until the reader cancels it. Four threads.
 #[test]
 fn reader_before_the_next_writer() {
-    explore_bounded_on_both(2, [1, 1], &["rw.let-in-by-a-leaver"], || {
+    explore_bounded_on_both(2, [1, 27_266], &["rw.let-in-by-a-leaver"], || {
         let shared = Shared::new((RawRwLock::new(), CancelToken::new(), CancelToken::new()));
         shared.0.read(&mut Timer::new(&Limit::NEVER)).unwrap();
         let write = |lock: &RawRwLock, token: &CancelToken| {

@@ -29,7 +29,7 @@ fn both<const N: usize>(locks: &Locks<N>, first: usize, second: usize) {
 /// Fails if two threads that name two locks in opposite orders can deadlock. Two threads.
 #[test]
 fn opposite_orders() {
-    explore([31, 30], &["wait.woken"], || {
+    explore([489, 238], &["wait.woken"], || {
         let locks = locks::<2>();
         spawn({
             let locks = locks.clone();
@@ -42,7 +42,7 @@ fn opposite_orders() {
 /// Fails if two threads that name three locks in opposite orders can deadlock. Two threads.
 #[test]
 fn three_in_opposite_orders() {
-    explore([115, 130], &["wait.woken"], || {
+    explore([6_425, 2_142], &["wait.woken"], || {
         let locks = locks::<3>();
         spawn({
             let locks = locks.clone();
@@ -55,7 +55,7 @@ fn three_in_opposite_orders() {
 /// Fails if three threads that name three locks in a cycle can deadlock. Three threads.
 #[test]
 fn cycle_of_three() {
-    explore([2_071, 573], &["wait.woken"], || {
+    explore([73_580, 8_866], &["wait.woken"], || {
         let locks = locks::<3>();
         for (first, second) in [(1, 2), (2, 0)] {
             let locks = locks.clone();
@@ -68,7 +68,7 @@ fn cycle_of_three() {
 /// Fails if locks taken one inside the other can deadlock with those that are taken at once. Two threads.
 #[test]
 fn nested_against_all() {
-    explore([10, 10], &["wait.woken"], || {
+    explore([113, 48], &["wait.woken"], || {
         let locks = locks::<2>();
         spawn({
             let locks = locks.clone();
@@ -84,7 +84,7 @@ fn nested_against_all() {
 /// Fails if a wait for a lock below one that is held is not refused at once: then the two could deadlock. Two threads.
 #[test]
 fn nested_the_wrong_way() {
-    explore([10, 10], &[], || {
+    explore([12, 13], &[], || {
         let locks = locks::<2>();
         spawn({
             let locks = locks.clone();
@@ -100,7 +100,7 @@ fn nested_the_wrong_way() {
 /// Fails if a set that is not acquired in time leaves one of its locks held. Two threads.
 #[test]
 fn rolled_back() {
-    explore([1_018, 191], &["wait.timed-out", "lock.roll-back"], || {
+    explore([2_712, 598], &["wait.timed-out", "lock.roll-back"], || {
         let locks = locks::<2>();
         spawn({
             let locks = locks.clone();
@@ -124,7 +124,7 @@ fn rolled_back() {
 /// other's order.
 #[test]
 fn try_against_try() {
-    explore([71, 35], &["lock.roll-back"], || {
+    explore([1_333, 626], &["lock.roll-back"], || {
         let locks = locks::<2>();
         let attempt =
             |locks: &Locks<2>, first: usize, second: usize| match try_lock_all([&locks[first], &locks[second]]) {
@@ -143,7 +143,7 @@ fn try_against_try() {
 /// Fails if a panic poisons only some locks of a set, or leaves a waiter asleep. Two threads.
 #[test]
 fn poisoned_as_a_group() {
-    explore([16, 16], &["raw.poison-parked"], || {
+    explore([216, 121], &["raw.poison-parked"], || {
         let locks = locks::<2>();
         let refused =
             Judge::new(|ids: Vec<crate::LockId>| assert!(ids.is_empty() || ids == [crate::LockId::new(1)], "{ids:?}"));

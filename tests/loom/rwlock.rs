@@ -295,7 +295,7 @@ fn recovered_poison() {
 /// Fails if sets that mix mutexes with reads and writes can deadlock. Two threads that name them in opposite orders.
 #[test]
 fn mixed_sets() {
-    explore([255, 250], &["wait.woken"], || {
+    explore([23_951, 5_662], &["wait.woken"], || {
         let shared = Shared::new((OrderedMutex::new(1, 0), OrderedRwLock::new(2, 0), OrderedRwLock::new(3, 0)));
         spawn({
             let shared = shared.clone();
