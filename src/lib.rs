@@ -53,7 +53,7 @@
 #![doc = include_str!("../docs/lock-order.svg")]
 //!
 //! Every lock has a [`LockId`], and a thread may only *wait* for a lock whose id is above all that it holds: `lock_all`
-//! acquires its set in the order of the ids, and a nested call that would have to wait for a lower lock is refused at
+//! waits for its set in the order of the ids, and a nested call that would have to wait for a lower lock is refused at
 //! once, whether or not that lock is free. So along any chain of threads, each of which waits for a lock that the next
 //! one holds, the ids rise strictly: the holder of a lock, if it waits at all, waits for a lock above all that it
 //! holds. A chain that rises cannot close into a cycle.

@@ -76,7 +76,7 @@ fn cycle_of_four() {
 /// held for reading all the time, so that this is a deadlock: the second writer waits until the reader cancels it. Four threads.
 #[test]
 fn reader_before_the_next_writer() {
-    explore_bounded_on_both(2, [1, 27_266], &["rw.let-in-by-a-leaver"], || {
+    explore_bounded_on_both(2, [812, 27_266], &["rw.let-in-by-a-leaver"], || {
         let shared = Shared::new((RawRwLock::new(), CancelToken::new(), CancelToken::new()));
         shared.0.read(&mut Timer::new(&Limit::NEVER)).unwrap();
         let write = |lock: &RawRwLock, token: &CancelToken| {
