@@ -196,6 +196,24 @@ fn deadlines_of_tokens_that_are_gone_are_forgotten() {
     }
 }
 
+/// Fails if the heap of deadlines keeps the room that it once had.
+#[test]
+#[cfg_attr(miri, ignore = "thousands of channels")]
+fn many_deadlines_at_once_leave_no_room_behind() {
+    const MANY: usize = 20_000;
+    let root = CancelToken::new();
+    let live = root.child_within(LONG);
+    assert!(is_open(live.done()));
+    // As above.
+    let mut ballast = Vec::<u8>::new();
+    let kept = heap_kept(|| {
+        ballast.reserve_exact(200_000);
+        let many: Vec<_> = (0..MANY).map(|_| root.child_within(LONG)).collect();
+        assert!(many.iter().all(|token| is_open(token.done())));
+    });
+    assert!(kept < 300_000, "{kept} bytes");
+}
+
 /// Runs an ignored test of this file in a process of its own.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn alone(name: &str) {
