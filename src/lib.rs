@@ -166,8 +166,9 @@
 //! A forked child inherits the state of these types, and no thread but the one that forked. Locks that other threads
 //! held stay locked, and their workers stay counted, as for any lock. Nor may the child rely on a wait with a limit, as
 //! with `parking_lot`: the table of sleeping threads that both use is the parent's copy, in which another thread may
-//! have been in a critical section. So fork before there are threads, or call `exec` in the child.
-//! [`CancelToken::done`][done] works in a child.
+//! have been in a critical section. Nor may the child wake or cancel threads that slept in the parent, whose stacks are
+//! reused. So fork before there are threads, or call `exec` in the child. [`CancelToken::done`][done] works in a child,
+//! for a token that no other thread was using at the fork. Processes are told apart by their ids.
 //!
 //! # Platforms
 //! Every platform on which `std` has threads and 64-bit atomics. Where thread-local storage is not native (Windows with

@@ -87,10 +87,15 @@ fn distinct<S: LockSet>(set: &S) -> bool {
 #[inline(never)]
 fn in_order<S: LockSet>(
     set: &S,
-    taken: usize,
+    mut taken: usize,
     rising: bool,
     acquire: &mut dyn FnMut(Raw<'_>) -> Result<(), Refused>,
 ) -> Result<(), LockError> {
+    if !rising {
+        // Held out of order: no wait before they are released.
+        release(set, taken);
+        taken = 0;
+    }
     let len = set.set_len();
     if len > INLINE {
         let mut locks = Vec::with_capacity(len);
@@ -108,17 +113,29 @@ fn in_order<S: LockSet>(
     take_sorted(locks, taken, rising, acquire)
 }
 
+/// Releases the first locks of a set, as many as `taken`.
+fn release<S: LockSet>(set: &S, mut taken: usize) {
+    set.all(|lock| {
+        if taken == 0 {
+            return false;
+        }
+        taken -= 1;
+        covered!("lock.let-go");
+        if step!("lock.let-go") {
+            lock.raw.unlock();
+        }
+        true
+    });
+}
+
 /// Sorts the locks, unless they are so already, and acquires those behind the first `taken`.
 fn take_sorted(
     locks: &mut [Entry<'_>],
-    mut taken: usize,
+    taken: usize,
     rising: bool,
     acquire: &mut dyn FnMut(Raw<'_>) -> Result<(), Refused>,
 ) -> Result<(), LockError> {
     if !rising {
-        // Held out of order: no wait before they are released.
-        drop(Taken { locks, len: taken });
-        taken = 0;
         if step!("lock.sort") {
             locks.sort_unstable_by_key(|lock| lock.id);
         }

@@ -99,7 +99,7 @@ impl<'a> Limit<'a> {
     ///
     /// # Errors
     /// [`Stopped`] if the limit has already passed or a token of it was cancelled. So the time returned is never zero,
-    /// which many such calls refuse or take for no bound.
+    /// which many such calls refuse or take for no bound. (Where it is converted to whole milliseconds, round up.)
     ///
     /// # Examples
     ///

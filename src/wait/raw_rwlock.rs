@@ -356,8 +356,10 @@ impl RawRwLock {
         // Relaxed: the compare-exchange decides.
         let mut state = self.0.load(Relaxed);
         loop {
-            // Whoever holds as a writer, or took the bit away, looks after the readers.
-            if state & (WRITER | POISONED) != 0 || state & WRITERS == 0 || !step!("rw.writer-left") {
+            // Whoever holds as a writer looks after those who sleep. Without its bit, which goes when this thread is the last writer to be
+            // woken, there may be readers all the same: they slept for the writer that woke it, and others read since.
+            let asleep = state & (READERS | WRITERS) != 0;
+            if state & (WRITER | POISONED) != 0 || !asleep || !step!("rw.writer-left") {
                 return;
             }
             // As a reader among them, so that no writer can come in between.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use super::explore::{Judge, Shared, explore, spawn};
+use super::explore::{Judge, Shared, explore, explore_bounded_on_both, spawn};
 use crate::sync::model::execution::pretend_panicking;
 use crate::wait::{RawRwLock, Refused, Timer};
 use crate::{CancelToken, Limit, LockError, OrderedMutex, OrderedRwLock, Stopped, lock_all};
@@ -191,6 +191,27 @@ fn writer_gives_up() {
             let shared = shared.clone();
             move || assert_eq!(read(&shared.0), 0)
         });
+        shared.1.cancel();
+    });
+}
+
+/// Fails if a writer that was woken, and is cancelled while a reader has barged in, leaves another reader asleep: nobody would be
+/// in that one's way. The reader that barged in never releases, so that this is a deadlock. Three threads.
+#[test]
+fn woken_writer_gives_up() {
+    explore_bounded_on_both(2, [410, 1], &["rw.let-in-by-a-leaver", "wait.cancelled-awake"], || {
+        let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
+        let guard = shared.0.write().unwrap();
+        spawn({
+            let shared = shared.clone();
+            move || _ = shared.0.write_within(&shared.1)
+        });
+        spawn({
+            let shared = shared.clone();
+            move || _ = read(&shared.0)
+        });
+        drop(guard);
+        std::mem::forget(shared.0.read().unwrap());
         shared.1.cancel();
     });
 }
