@@ -28,8 +28,8 @@ usage: cargo xtask COMMAND
   sanitize [--require]
              the quick forms of all three
   platforms [--packages] [--require] [NAME...]
-             the integration tests on other systems: programs for them, or Miri (status 77 as above); --packages prints
-             the names of what they need of Debian's
+             the integration tests on other systems, as programs for them or under Miri: on Debian root has the packages
+             installed that are missing (--packages prints their names); else status 77 as above
   bench-report [--quick] [--no-run] [--docs]
              run the benches and make one page of their figures: target/bench-report/index.html
   bench-compare BASE [HEAD]

@@ -10,7 +10,7 @@ mod debian;
 mod program;
 mod wine;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use crate::outcome::Outcome::{Failed, NotRun, Passed};
 use crate::outcome::{Outcome, report};
@@ -40,7 +40,7 @@ const ALL: [Platform; 6] = [
         how: How::Program(Program {
             linker: "i686-linux-gnu-gcc",
             prepare: || Ok(()),
-            start: |program| Command::new(program),
+            start: |command, program| _ = command.arg(program),
             emulated: false,
         }),
     },
@@ -52,11 +52,7 @@ const ALL: [Platform; 6] = [
         how: How::Program(Program {
             linker: "aarch64-linux-gnu-gcc",
             prepare: || Ok(()),
-            start: |program| {
-                let mut emulator = Command::new("qemu-aarch64");
-                emulator.args(["-L", "/usr/aarch64-linux-gnu"]).arg(program);
-                emulator
-            },
+            start: |command, program| _ = command.args(["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]).arg(program),
             emulated: true,
         }),
     },

@@ -17,12 +17,15 @@ const EXAMPLE: &str = "transfer";
 /// This one starts itself again, to run a test that is ignored otherwise, which has `_alone` behind its name.
 const ALONE: &str = "channel::no_thread_watches_closed_channels";
 
+/// Seconds after which tests that have not ended are ended, so that their log is shown. All together take two minutes.
+const PATIENCE: &str = "1200";
+
 pub(super) struct Program {
     pub(super) linker: &'static str,
     /// What is to be done before programs can be started.
     pub(super) prepare: fn() -> Result<(), String>,
-    /// Starts a program.
-    pub(super) start: fn(&Path) -> Command,
+    /// Adds to a command what starts a program.
+    pub(super) start: fn(&mut Command, &Path),
     /// By a program that does not know how to start others, and keeps some memory for each thread that has ended (QEMU 7.2:
     /// 280 KiB, which came to more than 10 GiB for all tests).
     pub(super) emulated: bool,
@@ -72,9 +75,16 @@ impl Program {
         tool::binary(&tool::build(&mut tests, FOLDER, &what)?)
     }
 
+    fn start(&self, binary: &Path) -> Command {
+        let mut command = Command::new("timeout");
+        command.args(["--signal=KILL", PATIENCE]);
+        (self.start)(&mut command, binary);
+        command
+    }
+
     /// Which tests to run in one process, and what to call them.
     fn parts(&self, platform: &Platform, binary: &Path) -> Result<BTreeMap<String, Vec<String>>, String> {
-        let run = tool::run((self.start)(binary).arg("--list"), FOLDER, platform.name);
+        let run = tool::run(self.start(binary).arg("--list"), FOLDER, platform.name);
         let mut parts = BTreeMap::<_, Vec<_>>::new();
         for test in run.listed() {
             let module = test.split("::").next().unwrap_or_default();
@@ -94,7 +104,7 @@ impl Program {
     /// Runs some tests, and says how many have passed.
     fn tests(&self, platform: &Platform, binary: &Path, part: &str, args: &[&str]) -> Result<u32, String> {
         let name = format!("{}, {part}", platform.name);
-        let run: Run = tool::run((self.start)(binary).args(args), FOLDER, &name);
+        let run: Run = tool::run(self.start(binary).args(args), FOLDER, &name);
         match run.tests().as_deref() {
             Ok([[passed, ignored]]) if run.ok => {
                 eprintln!("== {name}: {passed} passed, {ignored} ignored, {} s", run.seconds);

@@ -25,15 +25,13 @@ pub(super) fn prepare() -> Result<(), String> {
     tool::output(&mut compiler).map(drop)
 }
 
-pub(super) fn start(program: &Path) -> Command {
+pub(super) fn start(command: &mut Command, program: &Path) {
     // Where Debian has it; there is no name for it in the path.
-    let mut wine = Command::new("/usr/lib/wine/wine64");
-    wine.arg(program).env("WINEPREFIX", tool::target(FOLDER).join("wine"));
+    command.arg("/usr/lib/wine/wine64").arg(program).env("WINEPREFIX", tool::target(FOLDER).join("wine"));
     // Where programs look for libraries: this machine's root is drive Z.
-    wine.env("WINEPATH", [OsString::from("Z:"), libraries().into_os_string()].join("".as_ref()));
+    command.env("WINEPATH", [OsString::from("Z:"), libraries().into_os_string()].join("".as_ref()));
     // Errors, but not what is unfinished in Wine; no questions for what else it could install, no menus.
-    wine.env("WINEDEBUG", "fixme-all").env("WINEDLLOVERRIDES", "mscoree,mshtml,winemenubuilder.exe=");
-    wine
+    command.env("WINEDEBUG", "fixme-all").env("WINEDLLOVERRIDES", "mscoree,mshtml,winemenubuilder.exe=");
 }
 
 fn libraries() -> PathBuf {
