@@ -171,9 +171,13 @@
 //! for a token that no other thread was using at the fork. Processes are told apart by their ids.
 //!
 //! # Platforms
-//! Every platform on which `std` has threads and 64-bit atomics. Where thread-local storage is not native (Windows with
-//! the `gnu` toolchain, Android, OpenBSD, illumos), the record of what a thread holds may be lost while the destructors
-//! of its thread-locals run: keep no guard in a thread-local there.
+//! Every platform on which `std` has threads and 64-bit atomics. The integration tests are run on Linux on x86-64 and i686; on
+//! Linux on aarch64 under QEMU's user-mode emulation; on Windows (`x86_64-pc-windows-gnu`) under Wine. Those of what happens
+//! between threads are also run under Miri for big-endian Linux (s390x), 32-bit FreeBSD, and macOS on aarch64.
+//!
+//! * Where thread-local storage is not native (Windows with the `gnu` toolchain, Android, OpenBSD, illumos), the record of what a
+//!   thread holds may be lost while the destructors of its thread-locals run: keep no guard in a thread-local there.
+//! * On Windows no other thread starts or ends while the destructor of a thread-local runs: wait for no other thread in one.
 //!
 #![cfg_attr(
     not(feature = "crossbeam-channel"),

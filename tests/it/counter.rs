@@ -258,9 +258,14 @@ fn an_ending_thread_and_its_successor_do_not_share_a_place() {
                 // First, so that its destructor is the last.
                 BESIDE.set(Some(CountsBeside(Arc::clone(&theirs))));
                 theirs.0.inc();
+                // The other has started: on Windows no thread starts while a thread-local's destructor runs.
+                theirs.1.wait();
             });
             let theirs = Arc::clone(&shared);
-            let successor = thread::spawn(move || CountsBeside::count(&theirs));
+            let successor = thread::spawn(move || {
+                theirs.1.wait();
+                CountsBeside::count(&theirs);
+            });
             ending.join().unwrap();
             successor.join().unwrap();
             assert_eq!(shared.0.sum(), 2 * CountsBeside::ROUNDS + 1);

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -92,6 +92,43 @@ fn guards_that_end_with_their_thread() {
     ends.join().unwrap();
     assert!(ONE.try_lock().is_ok());
     assert!(raddle::try_lock_all(MANY.iter().collect::<Vec<_>>()).is_ok());
+}
+
+/// Fails if a lock below the one that a thread-local still holds is waited for in its destructor. Where thread-local storage is
+/// not native, the record of that may be lost by then; the locks come free all the same.
+#[test]
+fn a_guard_in_a_thread_local_counts_while_it_ends() {
+    static LOW: OrderedMutex<u8> = OrderedMutex::new(1, 0);
+    static HIGH: OrderedMutex<u8> = OrderedMutex::new(2, 0);
+    type Tried = Result<(), LockError>;
+    struct Keeps {
+        tries: mpsc::Sender<Tried>,
+        _guard: OrderedMutexGuard<'static, u8>,
+    }
+    impl Drop for Keeps {
+        fn drop(&mut self) {
+            self.tries.send(LOW.lock().map(drop)).unwrap();
+        }
+    }
+    thread_local!(static KEEPS: Cell<Option<Keeps>> = const { Cell::new(None) });
+
+    let (tries, tried) = mpsc::channel();
+    let ends = thread::spawn(|| {
+        // Before the thread has a lock, so that it ends after whatever locks may need.
+        KEEPS.set(None);
+        KEEPS.set(Some(Keeps { tries, _guard: HIGH.lock().unwrap() }));
+    });
+    ends.join().unwrap();
+    let refused = Err(LockError::OutOfOrder { wanted: LOW.id(), held: HIGH.id() });
+    let native = !cfg!(any(
+        all(windows, target_env = "gnu"),
+        target_os = "android",
+        target_os = "openbsd",
+        target_os = "illumos"
+    ));
+    let tried = tried.recv().unwrap();
+    assert!(tried == refused || tried == Ok(()) && !native, "{tried:?}");
+    assert!(HIGH.try_lock().is_ok() && LOW.try_lock().is_ok());
 }
 
 /// Mends a lock in its destructor, as far as that goes.

@@ -27,6 +27,9 @@ usage: cargo xtask COMMAND
              status 77 if the tool cannot be had here: not run
   sanitize [--require]
              the quick forms of all three
+  platforms [--packages] [--require] [NAME...]
+             the integration tests on other systems, as programs for them or under Miri: on Debian root has the packages
+             installed that are missing (--packages prints their names); else status 77 as above
   bench-report [--quick] [--no-run] [--docs]
              run the benches and make one page of their figures: target/bench-report/index.html
   bench-compare BASE [HEAD]
@@ -39,11 +42,15 @@ mod dependents;
 mod generated;
 mod models;
 mod mutants;
+mod outcome;
+mod platforms;
 mod publish;
 mod sanitize;
 mod table;
+mod tool;
 
 use models::Extent;
+use outcome::NOT_RUN;
 
 /// One command to run, and what to call it.
 struct Step {
@@ -77,9 +84,6 @@ const TEST: &[Step] = &[
     Step { name: "doc tests under loom", args: &["test", "--release", "--", "--skip", "models::"], env: LOOM },
 ];
 
-/// The exit status of "not run", as automake has it. (Cargo itself takes 101.)
-const NOT_RUN: u8 = 77;
-
 /// Settings that bound loom's search: whoever has them would otherwise see the models refuse to run.
 const BOUNDS: &[&str] = &[
     "LOOM_MAX_PREEMPTIONS",
@@ -110,6 +114,7 @@ fn main() -> ExitCode {
         (Some("api"), None) => return perhaps(publish::api()),
         (Some("msrv"), None) => return perhaps(publish::msrv()),
         (Some("api"), Some(record)) if record == "--record" => told(publish::record()),
+        (Some("platforms"), next) => return platforms::run(next.into_iter().chain(args)),
         (Some("bench-report"), next) => return bench_report::run(next.into_iter().chain(args)),
         (Some("bench-compare"), next) => return bench_compare::run(next.into_iter().chain(args)),
         (Some("--help" | "-h"), None) => {

@@ -2,14 +2,15 @@
 //!
 //! A seed decides where threads are switched, which old values relaxed loads see, which weak compare-exchanges fail and
 //! where things lie in memory; the clock counts steps, so a limit passes after as many steps whatever the machine does.
+//! It interprets programs for other systems too, as far as it knows what these call.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use super::tool::{self, Run};
-use super::{Failed, NotRun, Outcome, Passed, Wish};
+use super::{Failed, NotRun, Outcome, Passed, Wish, tool};
 
 const FOLDER: &str = "miri";
 
@@ -34,6 +35,7 @@ const SEEDS: u32 = 32;
 
 /// Some tests, under one seed.
 struct Job<'a> {
+    target: &'static str,
     name: String,
     tests: &'a [String],
     seed: u32,
@@ -41,35 +43,55 @@ struct Job<'a> {
 }
 
 pub(super) fn run(wish: &Wish) -> Outcome {
+    outcome(tool::TARGET, wish)
+}
+
+/// The quick run, for another system.
+pub(crate) fn quick_for(target: &'static str) -> Outcome {
+    outcome(target, &Wish { quick: true, ..Wish::default() })
+}
+
+fn outcome(target: &'static str, wish: &Wish) -> Outcome {
     if let Err(why) = tool::install(&["miri", "rust-src"]) {
         return NotRun(why);
     }
-    match checked(wish) {
+    match checked(target, wish) {
         Ok(what) => Passed(what),
         Err(what) => Failed(what),
     }
 }
 
-fn checked(wish: &Wish) -> Result<String, String> {
-    tool::build(tool::cargo(FOLDER).args(["miri", "setup"]), FOLDER, "the standard library")?;
+/// `cargo miri SUBCOMMAND` for this system.
+fn cargo(target: &str, subcommand: &str) -> Command {
+    let mut cargo = tool::cargo(FOLDER);
+    cargo.args(["miri", subcommand, "--target", target]);
+    cargo
+}
+
+fn checked(target: &'static str, wish: &Wish) -> Result<String, String> {
+    tool::build(&mut cargo(target, "setup"), FOLDER, &format!("the standard library for {target}"))?;
     let mistakes = [("race", "Data race detected"), ("freed", "Undefined Behavior"), ("leak", "memory leaked")];
     tool::canary(FOLDER, &mistakes, || {
-        let mut cargo = tool::cargo(FOLDER);
-        cargo.args(["miri", "run", "--quiet", "--package", "xtask", "--example", "canary"]);
+        let mut cargo = cargo(target, "run");
+        cargo.args(["--quiet", "--package", "xtask", "--example", "canary"]);
         cargo
     })?;
-    let groups = groups()?;
+    let groups = groups(target)?;
     let seeds = wish.number.unwrap_or(if wish.quick { QUICK_SEEDS } else { SEEDS });
-    let jobs = jobs(&groups, seeds, wish.quick);
+    let jobs = jobs(target, &groups, seeds, wish.quick);
     let start = Instant::now();
-    let (queue, failed, ignored) = (Mutex::new(jobs.iter()), Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
+    let (queue, failed, done) = (Mutex::new(jobs.iter()), Mutex::new(Vec::new()), Mutex::new((0, BTreeSet::new())));
     thread::scope(|threads| {
         for _ in 0..cores() {
             threads.spawn(|| {
                 loop {
                     let Some(job) = queue.lock().unwrap().next() else { return };
                     match job.run() {
-                        Ok(left_out) => ignored.lock().unwrap().extend(left_out),
+                        Ok((passed, left_out)) => {
+                            let (sum, ignored) = &mut *done.lock().unwrap();
+                            *sum += passed;
+                            ignored.extend(left_out);
+                        }
                         Err(what) => failed.lock().unwrap().push(what),
                     }
                 }
@@ -80,33 +102,34 @@ fn checked(wish: &Wish) -> Result<String, String> {
     if !failed.is_empty() {
         return Err(failed.join("; "));
     }
-    let mut left_out = ignored.into_inner().unwrap();
+    let (passed, mut left_out) = done.into_inner().unwrap();
     left_out.insert(LEFT_OUT.to_owned());
     for test in &left_out {
         eprintln!("== miri: left out: {test}");
     }
     eprintln!("== miri: {} runs in {} s", jobs.len(), start.elapsed().as_secs());
     Ok(match wish.quick {
-        true => format!("seeds 0..{seeds} of {}; not the others", BETWEEN_THREADS.join(", ")),
+        true => format!("{passed} tests: seeds 0..{seeds} of {}; not the others", BETWEEN_THREADS.join(", ")),
         false => {
-            format!("seeds 0..{seeds} of all but the properties, which had {}", seeds.div_ceil(SEEDS_PER_PROPERTY))
+            let seeds_of_properties = seeds.div_ceil(SEEDS_PER_PROPERTY);
+            format!("{passed} tests: seeds 0..{seeds} of all but the properties, which had {seeds_of_properties}")
         }
     })
 }
 
 /// The tests between threads, the properties, and the others.
-fn groups() -> Result<[(&'static str, Vec<String>); 3], String> {
-    let mut list = tool::cargo(FOLDER);
-    list.args(["miri", "test", "--all-features", "--test", "it", "--", "--list"]);
+fn groups(target: &str) -> Result<[(&'static str, Vec<String>); 3], String> {
+    let mut list = cargo(target, "test");
+    list.args(["--all-features", "--test", "it", "--", "--list"]);
     let list = tool::build(&mut list, FOLDER, "the integration tests")?;
     let mut groups = [("between threads", Vec::new()), ("properties", Vec::new()), ("others", Vec::new())];
     let mut seen = BTreeSet::new();
-    for test in list.text.lines().filter_map(|line| line.strip_suffix(": test")) {
+    for test in list.listed() {
         let module = test.split("::").next().unwrap_or_default();
         let of = |group: &[&str]| group.contains(&module);
         let group = if of(&BETWEEN_THREADS) { 0 } else { 2 - usize::from(of(&PROPERTIES)) };
-        groups[group].1.push(test.to_owned());
-        seen.insert(module);
+        seen.insert(module.to_owned());
+        groups[group].1.push(test);
     }
     match BETWEEN_THREADS.iter().chain(&PROPERTIES).find(|module| !seen.contains(**module)) {
         Some(module) => Err(format!("there are no tests of {module}")),
@@ -118,10 +141,15 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn jobs<'a>(groups: &'a [(&'static str, Vec<String>); 3], seeds: u32, quick: bool) -> Vec<Job<'a>> {
+fn jobs<'a>(
+    target: &'static str,
+    groups: &'a [(&'static str, Vec<String>); 3],
+    seeds: u32,
+    quick: bool,
+) -> Vec<Job<'a>> {
     let [between, properties, others] = groups;
     let some = |group: &'a (&'static str, Vec<String>), seeds: u32, tree_borrows| {
-        (0..seeds).map(move |seed| Job { name: group.0.to_owned(), tests: &group.1, seed, tree_borrows })
+        (0..seeds).map(move |seed| Job { target, name: group.0.to_owned(), tests: &group.1, seed, tree_borrows })
     };
     if quick {
         // In as many parts as there are cores, so that one seed keeps them all busy.
@@ -129,7 +157,7 @@ fn jobs<'a>(groups: &'a [(&'static str, Vec<String>); 3], seeds: u32, quick: boo
         let of_seed = |seed| {
             let job = move |(part, tests)| {
                 let name = format!("{}, part {}", between.0, part + 1);
-                Job { name, tests, seed, tree_borrows: false }
+                Job { target, name, tests, seed, tree_borrows: false }
             };
             parts.clone().enumerate().map(job)
         };
@@ -143,19 +171,19 @@ fn jobs<'a>(groups: &'a [(&'static str, Vec<String>); 3], seeds: u32, quick: boo
 }
 
 impl Job<'_> {
-    /// The tests that it left out, or why it failed.
-    fn run(&self) -> Result<Vec<String>, String> {
+    /// How many tests passed and which it left out, or why it failed.
+    fn run(&self) -> Result<(u32, Vec<String>), String> {
         let (seed, aliasing) = (self.seed, if self.tree_borrows { ", tree borrows" } else { "" });
-        let name = format!("{}, seed {seed}{aliasing}", self.name);
+        let name = format!("{}, {}, seed {seed}{aliasing}", self.target, self.name);
         let flags = format!("{FLAGS} -Zmiri-seed={seed}");
-        let mut cargo = tool::cargo(FOLDER);
+        let mut cargo = cargo(self.target, "test");
         cargo.env("MIRIFLAGS", if self.tree_borrows { flags + " -Zmiri-tree-borrows" } else { flags });
-        cargo.args(["miri", "test", "--all-features", "--test", "it", "--", "--exact"]);
+        cargo.args(["--all-features", "--test", "it", "--", "--exact"]);
         let run = tool::run(cargo.args(self.tests), FOLDER, &name);
         match run.tests().as_deref() {
             Ok([[passed, ignored]]) if run.ok => {
                 eprintln!("== miri: {name}: {passed} passed, {ignored} ignored, {} s", run.seconds);
-                Ok(left_out(&run))
+                Ok((*passed, run.ignored()))
             }
             _ => {
                 run.show();
@@ -163,10 +191,4 @@ impl Job<'_> {
             }
         }
     }
-}
-
-/// `test NAME ... ignored, REASON`
-fn left_out(run: &Run) -> Vec<String> {
-    let lines = run.text.lines().filter_map(|line| line.strip_prefix("test ")?.split_once(" ... ignored"));
-    lines.map(|(name, reason)| format!("{name} ({})", reason.trim_start_matches(", "))).collect()
 }

@@ -9,21 +9,14 @@ mod address;
 mod miri;
 mod native;
 mod thread;
-mod tool;
+
+pub(super) use miri::quick_for as miri_for;
 
 use std::process::ExitCode;
 
-/// How a check ended.
-enum Outcome {
-    /// What was run.
-    Passed(String),
-    /// What failed, where that is not shown already.
-    Failed(String),
-    /// Why not.
-    NotRun(String),
-}
-
-use Outcome::{Failed, NotRun, Passed};
+use crate::outcome::Outcome::{self, Failed, NotRun, Passed};
+use crate::outcome::report;
+use crate::tool;
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -61,25 +54,7 @@ pub(super) fn run(command: &str, args: impl Iterator<Item = String>) -> ExitCode
             },
         }
     }
-    let (mut failed, mut missing) = (false, false);
-    let mut summary = Vec::new();
-    for (name, check) in ALL.iter().filter(|(name, _)| command == "sanitize" || *name == command) {
-        summary.push(match check(&wish) {
-            Passed(what) => format!("{name}: passed ({what})"),
-            Failed(what) => {
-                failed = true;
-                format!("{name}: FAILED: {what}")
-            }
-            NotRun(why) => {
-                missing = true;
-                format!("{name}: NOT RUN: {why}")
-            }
-        });
-    }
-    println!("{}", summary.join("\n"));
-    match (failed || missing && wish.require, missing) {
-        (true, _) => ExitCode::FAILURE,
-        (false, true) => ExitCode::from(super::NOT_RUN),
-        (false, false) => ExitCode::SUCCESS,
-    }
+    let chosen = ALL.iter().filter(|(name, _)| command == "sanitize" || *name == command);
+    let outcomes: Vec<_> = chosen.map(|(name, check)| (*name, check(&wish))).collect();
+    report(&outcomes, wish.require)
 }

@@ -1,4 +1,4 @@
-//! The nightly toolchain, and what is run with it.
+//! Toolchains, and running what was built with them.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -7,29 +7,39 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// The only platform that these checks were tried on.
-pub(super) const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the repository")
 }
 
-/// Sees to a nightly toolchain with these components. Else says why there is none.
-pub(super) fn install(components: &[&str]) -> Result<(), String> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
-        return Err(format!("only tried on {TARGET}"));
+/// An error elsewhere than where this was tried.
+pub(crate) fn tried_here() -> Result<(), String> {
+    match cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
+        true => Ok(()),
+        false => Err(format!("only tried on {TARGET}")),
     }
-    let rustup = |args: &[&str]| {
-        let output = Command::new("rustup").args(args).stdin(Stdio::null()).output();
-        let output = output.map_err(|error| format!("rustup does not start: {error}"))?;
-        match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            false => {
-                let text = String::from_utf8_lossy(&output.stderr);
-                let last = text.trim_end().lines().last().unwrap_or("no message");
-                Err(format!("rustup {}: {last}", args.join(" ")))
-            }
-        }
-    };
+}
+
+/// What a command printed, if it ended well; else the last line of its complaint.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name} does not start: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let args: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+    Err(format!("{name} {}: {}", args.join(" "), text.trim_end().lines().last().unwrap_or("no message")))
+}
+
+pub(crate) fn rustup(args: &[&str]) -> Result<String, String> {
+    output(Command::new("rustup").args(args))
+}
+
+/// Sees to a nightly toolchain with these components. Else says why there is none.
+pub(crate) fn install(components: &[&str]) -> Result<(), String> {
+    tried_here()?;
     if rustup(&["run", "nightly", "rustc", "--version"]).is_err() {
         rustup(&["toolchain", "install", "nightly", "--profile", "minimal"])?;
     }
@@ -44,30 +54,43 @@ pub(super) fn install(components: &[&str]) -> Result<(), String> {
 }
 
 /// Nightly cargo, in the root of the repository, with its output in this folder below `target`.
-pub(super) fn cargo(folder: &str) -> Command {
+pub(crate) fn cargo(folder: &str) -> Command {
     let mut cargo = Command::new("rustup");
-    cargo.args(["run", "nightly", "cargo"]).current_dir(root()).env("CARGO_TARGET_DIR", target(folder));
+    cargo.args(["run", "nightly", "cargo"]).current_dir(root());
+    for name in ["RUSTC", "RUSTDOC", "CARGO", "RUSTUP_TOOLCHAIN"] {
+        cargo.env_remove(name);
+    }
+    apart(cargo, folder)
+}
+
+/// The cargo that runs this program, likewise.
+pub(crate) fn same_cargo(folder: &str) -> Command {
+    apart(crate::cargo(), folder)
+}
+
+fn apart(mut cargo: Command, folder: &str) -> Command {
+    cargo.env("CARGO_TARGET_DIR", target(folder));
     // Whatever else is set would be built or run too.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTDOC", "MIRIFLAGS", "CARGO", "RUSTUP_TOOLCHAIN"] {
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "MIRIFLAGS"] {
         cargo.env_remove(name);
     }
     cargo
 }
 
-pub(super) fn target(folder: &str) -> PathBuf {
+pub(crate) fn target(folder: &str) -> PathBuf {
     root().join("target").join(folder)
 }
 
 /// What a command printed, and whether it ended well. It is kept in a log, which is shown if it did not.
-pub(super) struct Run {
-    pub(super) ok: bool,
-    pub(super) text: String,
-    pub(super) log: PathBuf,
-    pub(super) seconds: u64,
+pub(crate) struct Run {
+    pub(crate) ok: bool,
+    pub(crate) text: String,
+    pub(crate) log: PathBuf,
+    pub(crate) seconds: u64,
 }
 
 /// Runs a command, with all that it prints in a log of this name.
-pub(super) fn run(command: &mut Command, folder: &str, name: &str) -> Run {
+pub(crate) fn run(command: &mut Command, folder: &str, name: &str) -> Run {
     let start = Instant::now();
     let log = target(folder).join("logs").join(format!("{name}.log"));
     let start_it = || {
@@ -84,13 +107,13 @@ pub(super) fn run(command: &mut Command, folder: &str, name: &str) -> Run {
 
 impl Run {
     /// Shows everything, after a failure.
-    pub(super) fn show(&self) {
+    pub(crate) fn show(&self) {
         eprintln!("{}", self.text);
         eprintln!("== this log is {}", self.log.display());
     }
 
     /// How many tests passed and were ignored, in each run of a test binary that had some. An error if one failed.
-    pub(super) fn tests(&self) -> Result<Vec<[u32; 2]>, String> {
+    pub(crate) fn tests(&self) -> Result<Vec<[u32; 2]>, String> {
         let results = self.text.lines().filter_map(|line| line.trim_start().strip_prefix("test result: "));
         let counts = results.map(|result| {
             let count =
@@ -102,10 +125,21 @@ impl Run {
         });
         counts.filter(|count| *count != Ok([0, 0])).collect()
     }
+
+    /// The tests that it has left out, with their reasons: `test NAME ... ignored, REASON`
+    pub(crate) fn ignored(&self) -> Vec<String> {
+        let lines = self.text.lines().filter_map(|line| line.strip_prefix("test ")?.split_once(" ... ignored"));
+        lines.map(|(name, reason)| format!("{name} ({})", reason.trim_start_matches(", "))).collect()
+    }
+
+    /// The names of the tests that it lists.
+    pub(crate) fn listed(&self) -> Vec<String> {
+        self.text.lines().filter_map(|line| line.trim_end().strip_suffix(": test")).map(str::to_owned).collect()
+    }
 }
 
 /// Shows a tool the mistakes that it claims to see. `command` builds and runs the canary.
-pub(super) fn canary(folder: &str, mistakes: &[(&str, &str)], command: impl Fn() -> Command) -> Result<(), String> {
+pub(crate) fn canary(folder: &str, mistakes: &[(&str, &str)], command: impl Fn() -> Command) -> Result<(), String> {
     for (mistake, report) in mistakes {
         let mut command = command();
         let run = run(command.args(["--", mistake]), folder, &format!("canary-{mistake}"));
@@ -118,7 +152,7 @@ pub(super) fn canary(folder: &str, mistakes: &[(&str, &str)], command: impl Fn()
 }
 
 /// Builds, prints what for, and says when that took long.
-pub(super) fn build(command: &mut Command, folder: &str, what: &str) -> Result<Run, String> {
+pub(crate) fn build(command: &mut Command, folder: &str, what: &str) -> Result<Run, String> {
     eprintln!("== {folder}: building {what}");
     let run = run(command, folder, "build");
     if !run.ok {
@@ -130,14 +164,14 @@ pub(super) fn build(command: &mut Command, folder: &str, what: &str) -> Result<R
 }
 
 /// The path of the test binary that cargo's messages name.
-pub(super) fn binary(built: &Run) -> Result<PathBuf, String> {
+pub(crate) fn binary(built: &Run) -> Result<PathBuf, String> {
     let lines = built.text.lines().rev();
     let mut paths = lines.filter_map(|line| Some(line.split_once("\"executable\":\"")?.1.split_once('"')?.0));
     paths.next().map(PathBuf::from).ok_or_else(|| "cargo names no test binary".to_owned())
 }
 
 /// The options of a sanitizer, after those of the environment.
-pub(super) fn options(name: &str, ours: &str) -> String {
+pub(crate) fn options(name: &str, ours: &str) -> String {
     let theirs = std::env::var_os(name).unwrap_or_default();
     [theirs.as_os_str(), OsStr::new(ours)].map(|part| part.to_string_lossy().into_owned()).join(":")
 }
