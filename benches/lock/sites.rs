@@ -2,8 +2,6 @@
 //!
 //! What is called in one place only is inlined there, whatever its size. Programs have more places than one.
 
-use std::cell::Cell;
-
 use super::support::{Group, Role, Shape};
 use super::{OURS, Order, ParkingLot, Row, Rows, Std, ordered, set_goals};
 use raddle::{OrderedMutex, lock_all};
@@ -52,11 +50,11 @@ fn add<M: Send + Sync + 'static>(
 ) {
     group.add(role, name, Shape::all(1), move || {
         let rows = Rows::new(order, &lock);
-        let next = Cell::new(0);
         Box::new(move |_, iters| {
+            let mut next = 0;
             rows.each(iters, |row| {
-                sites[next.get()](row);
-                next.set((next.get() + 1) % SITES);
+                sites[next](row);
+                next = (next + 1) % SITES;
             });
         })
     });

@@ -199,7 +199,7 @@ fn writer_gives_up() {
 /// in that one's way. The reader that barged in never releases, so that this is a deadlock. Three threads.
 #[test]
 fn woken_writer_gives_up() {
-    explore_bounded_on_both(2, [410, 1], &["rw.let-in-by-a-leaver", "wait.cancelled-awake"], || {
+    explore_bounded_on_both(2, [410, 44_684], &["rw.let-in-by-a-leaver", "wait.cancelled-awake"], || {
         let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
         let guard = shared.0.write().unwrap();
         spawn({
