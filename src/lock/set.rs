@@ -95,7 +95,7 @@ pub unsafe trait Exclusive: Request {
     message = "`{Self}` is not a set of locks",
     label = "not a tuple of one to eight locks, nor an array, a slice or a `Vec` of locks of one type",
     note = "a set names locks by `&OrderedMutex`, or by `as_read()` or `as_write()` of an `OrderedRwLock`; a lock in an `Arc` or a `Box` by `&*lock`",
-    note = "one lock: `(&lock,)`; a collection of locks: `locks.iter().collect::<Vec<_>>()`; more than eight: `[&a, &b, ..]`"
+    note = "one lock: `(&lock,)`; a collection of locks: `locks.iter().collect::<Vec<_>>()`, of `Arc`s: `locks.iter().map(|lock| &**lock).collect::<Vec<_>>()`; a `Vec` of references: by value, or `&locks[..]`; more than eight: `[&a, &b, ..]`"
 )]
 pub unsafe trait LockSet: Sealed {
     /// What [`Locked::split`](crate::Locked::split) returns: a tuple, array or `Vec` of `&T`.
