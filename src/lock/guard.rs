@@ -40,15 +40,15 @@ impl<R: Request> Guard<R> {
         Self { request, watch: PanicWatch::new(), thread: PhantomData }
     }
 
-    /// Recovers the value with `mend`. If that panics the lock is poisoned, even on a thread that is unwinding already.
-    pub(super) fn mend<T>(mut self, mend: impl FnOnce(&mut R::Target) -> T) -> T
+    /// Recovers the value with `recover`. If that panics the lock is poisoned, even on a thread that is unwinding already.
+    pub(super) fn recover<T>(mut self, recover: impl FnOnce(&mut R::Target) -> T) -> T
     where
         R: Exclusive,
     {
         self.watch = PanicWatch::any();
-        let mended = mend(&mut self);
+        let recovered = recover(&mut self);
         self.watch = PanicWatch::new();
-        mended
+        recovered
     }
 
     /// Acquires the lock, if the order allows it. (The limit is converted already: the conversion may run the caller's

@@ -222,16 +222,16 @@ impl<T: ?Sized> OrderedMutex<T> {
         self.raw.clear_poison();
     }
 
-    /// Recovers the value with `mend` and clears the poison. The lock can then be acquired again.
+    /// Recovers the value with `recover` and clears the poison. The lock can then be acquired again.
     ///
-    /// No other thread can access the value before `mend` returns. If `mend` panics, the lock stays poisoned. If the
-    /// lock is not poisoned (any more), the call returns `None` and does not call `mend`.
+    /// No other thread can access the value before `recover` returns. If `recover` panics, the lock stays poisoned. If the
+    /// lock is not poisoned (any more), the call returns `None` and does not call `recover`.
     ///
-    /// The call never waits, so the order does not bind it. While `mend` runs, the lock is held and counts for later
+    /// The call never waits, so the order does not bind it. While `recover` runs, the lock is held and counts for later
     /// waits.
     ///
     /// # Panics
-    /// If `mend` panics.
+    /// If `recover` panics.
     ///
     /// # Examples
     ///
@@ -247,13 +247,13 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// assert!(lock.lock()?.is_empty());
     /// # Ok::<(), LockError>(())
     /// ```
-    pub fn clear_poison_with<R>(&self, mend: impl FnOnce(&mut T) -> R) -> Option<R> {
+    pub fn clear_poison_with<R>(&self, recover: impl FnOnce(&mut T) -> R) -> Option<R> {
         if !self.raw.lock_poisoned() {
             return None;
         }
         // SAFETY: the lock was just acquired.
         let guard = unsafe { Guard::new(self) };
-        Some(guard.mend(mend))
+        Some(guard.recover(recover))
     }
 }
 

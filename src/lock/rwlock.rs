@@ -227,11 +227,11 @@ impl<T: ?Sized> OrderedRwLock<T> {
         self.raw.clear_poison();
     }
 
-    /// Recovers the value with `mend` and clears the poison, as
+    /// Recovers the value with `recover` and clears the poison, as
     /// [`OrderedMutex::clear_poison_with`](crate::OrderedMutex::clear_poison_with) does.
     ///
     /// # Panics
-    /// If `mend` panics.
+    /// If `recover` panics.
     ///
     /// # Examples
     ///
@@ -248,13 +248,13 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// assert!(lock.read()?.is_empty());
     /// # Ok::<(), LockError>(())
     /// ```
-    pub fn clear_poison_with<R>(&self, mend: impl FnOnce(&mut T) -> R) -> Option<R> {
+    pub fn clear_poison_with<R>(&self, recover: impl FnOnce(&mut T) -> R) -> Option<R> {
         if !self.raw.write_poisoned() {
             return None;
         }
         // SAFETY: the lock was just acquired.
         let guard = unsafe { Guard::new(self.as_write()) };
-        Some(guard.mend(mend))
+        Some(guard.recover(recover))
     }
 
     /// The state of the raw lock, for models.
