@@ -9,10 +9,11 @@ use std::thread::yield_now;
 /// than cores the holder may be one that waits for a core. A sleep and a wake-up cost some microseconds each, a yield hardly
 /// any, and whoever yields is back before many others have slept and woken.
 ///
-/// Found by trying, on two cores of an AMD EPYC with the bench `contended`: two rounds of pauses alone did between a sixth and
-/// a half of the throughput of `parking_lot` with empty sections and four to 64 threads; three rounds and three yields, only
-/// while nobody slept, did 0.6 to 0.95 of it, and with sections of 3 microseconds 0.6 of `std`'s. Three rounds and seven yields,
-/// past threads that sleep, did 0.6 to 0.9 and 0.95. More pauses were worse wherever there are more threads than cores.
+/// Found by trying, on two cores of an AMD EPYC, with `cargo bench --bench contended -- --explore one`, 2026-11-27. With empty
+/// sections and 4, 16 and 64 threads two rounds of pauses alone did 0.25, 0.16 and 0.19 of the throughput of `parking_lot` 0.13, with
+/// sections of 3 microseconds and 16 or 64 threads 0.6 of `std`'s. Three rounds and three yields, only while nobody slept, did 0.90,
+/// 0.56 and 0.71, and 0.6. Three rounds and seven yields, past threads that sleep, did 0.89, 0.57 and 0.65, and 0.95. Five rounds and
+/// two yields, past sleepers, did 0.59, 0.72 and 0.45, and 0.89.
 pub(crate) struct Spin {
     rounds: u32,
 }
