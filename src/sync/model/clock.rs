@@ -1,6 +1,7 @@
 //! The model's clock: it stands still until a model thread moves it.
 
 use std::cell::OnceCell;
+use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,9 @@ pub(crate) fn advance(by: Duration) {
     let mut inner = clock.inner().lock().unwrap();
     inner.passed += by;
     let now = clock.start() + inner.passed;
-    let due: Vec<_> = inner.sleepers.extract_if(.., |(deadline, ..)| *deadline <= now).collect();
+    let (due, later): (Vec<_>, _) =
+        mem::take(&mut inner.sleepers).into_iter().partition(|(deadline, ..)| *deadline <= now);
+    inner.sleepers = later;
     drop(inner);
     for (_, queue, node) in due {
         queue.expire(&node);

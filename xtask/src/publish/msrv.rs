@@ -41,6 +41,8 @@ pub(crate) fn run() -> Result<Option<String>> {
     // For tests that set the crate beside a younger std.
     let flags = ("RUSTFLAGS", "--cfg oldest_compiler");
     succeed(cargo().args(["test", "--all-features", "--locked"]).env(flags.0, flags.1))?;
+    // What those have who test their own code under loom.
+    succeed(cargo().args(["check", "--all-features", "--locked", "--lib"]).env(flags.0, "--cfg loom"))?;
     Ok(None)
 }
 
