@@ -13,8 +13,8 @@ pub(super) fn run(wish: &Wish) -> Outcome {
         folder: "tsan",
         rustflags: "-Zsanitizer=thread",
         cargo_flags: &["-Zbuild-std"],
-        // The longest history, so that both stacks of a race are shown.
-        options: ("TSAN_OPTIONS", "history_size=7"),
+        // The longest history, so that both stacks of a race are shown. A test has a forked child start a thread.
+        options: ("TSAN_OPTIONS", "history_size=7:die_after_fork=0"),
         mistakes: &[("race", "WARNING: ThreadSanitizer: data race")],
     };
     match tsan.integration_tests(wish) {
