@@ -459,11 +459,9 @@ impl<T: Eq> Eq for OnceCell<T> {}
 impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
     /// Shows the value if there is one. Never blocks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_tuple("OnceCell");
         match self.get() {
-            Some(value) => out.field(value),
-            None => out.field(&format_args!("Uninit")),
-        };
-        out.finish()
+            Some(value) => f.debug_tuple("OnceCell").field(value).finish(),
+            None => f.write_str("OnceCell(Uninit)"),
+        }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn run() -> Result {
     let package = manifest.split("\n[").next().ok_or("no package")?;
     let version = package.lines().find(|line| line.starts_with("version = ")).ok_or("no version")?;
     let other = package.replace(version, "version = \"99.0.0\"");
-    write(&folder.join("other/Cargo.toml"), &format!("{other}\n[workspace]\n"))?;
+    write(&folder.join("other/Cargo.toml"), &other)?;
     write(&folder.join("other/src/lib.rs"), "")?;
     write(&folder.join("other/build.rs"), "fn main() {}\n")?;
     let both = |this: &str| {
