@@ -15,8 +15,8 @@
 //! * A writer that leaves hands the lock to all readers that sleep. If none do, it wakes the first writer, which competes
 //!   with those that just come, as in the raw mutex, and is handed the lock once it has lost [`MAX_LOSSES`] times.
 //!
-//! So a reader waits for the readers of now and for one turn of a writer; a writer for those before it, each with one
-//! turn of readers.
+//! So a reader waits for the readers of now and for one turn of a writer, or two if it goes to sleep just as a writer lets go; a
+//! writer for those before it, each with one turn of readers.
 //!
 //! Invariants:
 //! 1. A thread joins the queue in a state with its bit and with who is in its way, which it meets or makes under the lock
@@ -24,8 +24,8 @@
 //! 2. Whoever lets go of the lock while a bit is set does so under the lock of the queue: a writer as it is; the last
 //!    reader by first taking the place of a writer, unless another was quicker, who will then do it.
 //! 3. A bit is set while anyone of its kind sleeps. It is cleared under the lock of the queue when none sleep there any
-//!    more; also that of a writer which has given up, before any reader is let in.
-//! 4. A writer that gives up lets in the readers that it held back: those before the first writer that still sleeps.
+//!    more; that of a writer which has given up in the step in which readers are let in.
+//! 4. A writer that gives up lets in the readers that sleep before the first writer that still does, unless another holds.
 //!
 //! # Memory ordering
 //! Taking the lock is an Acquire that reads what the last holders' Releases wrote: every change of the word is a
