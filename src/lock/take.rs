@@ -17,8 +17,8 @@ const INLINE: usize = 16;
 /// Sets of up to this many locks are looked through for equal ids without being sorted.
 const DISTINCT: usize = 64;
 
-/// Acquires the locks of a set in the order of their ids, or none of them; returns the highest id. First asks `may`, with the
-/// lowest id.
+/// Acquires the locks of a set, waiting for them in the order of their ids, or none of them; returns the highest id. First asks
+/// `may`, with the lowest id.
 ///
 /// What is not `cold` here is inlined wherever a set is locked, as a lock by itself is: else the set, the guard and the result
 /// go through memory, and a pair takes up to twice as long in a program that locks pairs in several places.

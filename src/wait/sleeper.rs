@@ -11,7 +11,7 @@ use std::ptr;
 use super::node::{Node, Registration};
 use crate::sync::{ParkToken, cleanup, step};
 
-/// The bits of a park token that are the primitive's own. The rest is the sleeper's mark.
+/// The bits of a park token that are the primitive's own. The rest is the sleeper's address.
 const FLAGS: usize = align_of::<Sleeper<'_>>() - 1;
 
 /// What a sleeper's park token says to its primitive.

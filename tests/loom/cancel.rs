@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::explore::{Judge, Shared, explore, explore_bounded, spawn};
+use super::explore::{Judge, Shared, explore, explore_bounded, explore_bounded_on_both, spawn};
 use crate::sync::UnsafeCell;
 use crate::{CancelToken, InitError, Limit, LockError, OnceCell, OrderedMutex, Stopped, WaitError, WaitGroup};
 
@@ -138,6 +138,21 @@ fn two_tokens() {
         });
         held.token.cancel();
         drop(guard);
+    });
+}
+
+/// Fails if a cancel misses one of two waiters in one queue, of which it takes out all that it finds at once. The lock is never
+/// released. Three threads.
+#[test]
+fn two_in_one_queue() {
+    explore_bounded_on_both(2, [753, 186_300], &["node.cancel-woke"], || {
+        let (held, guard) = Held::new();
+        for _ in 0..2 {
+            let held = held.clone();
+            spawn(move || assert!(!turn(&held.lock, &held.token)));
+        }
+        held.token.cancel();
+        std::mem::forget(guard);
     });
 }
 
