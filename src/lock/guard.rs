@@ -8,7 +8,6 @@ use super::set::{Exclusive, Request};
 use super::{LockError, held};
 use crate::Limit;
 use crate::sync::{PanicWatch, cleanup, step};
-use crate::wait::Timer;
 
 /// Gives access to the value of one lock, and releases the lock when dropped.
 ///
@@ -57,11 +56,11 @@ impl<R: Request> Guard<R> {
     pub(super) fn lock(request: R, limit: &Limit<'_>) -> Result<Self, LockError> {
         let lock = request.entry();
         held::may_wait(lock.id)?;
-        match lock.raw.lock(&mut Timer::new(limit)) {
-            // SAFETY: the lock was just acquired.
-            Ok(()) => Ok(unsafe { Self::new(request) }),
-            Err(why) => Err(LockError::refused(lock.id, why)),
+        if let Err(met) = lock.raw.try_fast() {
+            lock.raw.lock_slow(met, limit).map_err(|why| LockError::refused(lock.id, why))?;
         }
+        // SAFETY: the lock was just acquired.
+        Ok(unsafe { Self::new(request) })
     }
 
     /// Acquires the lock if it is available now.

@@ -58,6 +58,7 @@ pub(super) fn pop(id: LockId) {
     }
 }
 
+// What is inlined wherever a lock is acquired and released changes the list for a thread's first guard only.
 impl Held {
     #[inline]
     fn highest(&self) -> Option<LockId> {
@@ -66,10 +67,9 @@ impl Held {
 
     #[inline]
     fn push(&self, id: LockId) {
-        let len = self.len.get();
-        if len < INLINE && self.highest().is_none_or(|highest| highest <= id) {
-            self.inline[len].set(id);
-            self.len.set(len + 1);
+        if self.len.get() == 0 {
+            self.inline[0].set(id);
+            self.len.set(1);
         } else {
             self.insert(id);
         }
@@ -77,15 +77,14 @@ impl Held {
 
     #[inline]
     fn pop(&self, id: LockId) {
-        let len = self.len.get();
-        if len <= INLINE && self.highest() == Some(id) {
-            self.len.set(len - 1);
+        if self.len.get() == 1 && self.inline[0].get() == id {
+            self.len.set(0);
         } else {
             self.remove(id);
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn insert(&self, id: LockId) {
         if self.len.get() >= INLINE {
             self.reserve();
@@ -101,7 +100,7 @@ impl Held {
         self.set(at, id);
     }
 
-    #[cold]
+    #[inline(never)]
     fn remove(&self, id: LockId) {
         let len = self.len.get();
         // Every guard has an entry, as guards do not leave their thread: but where thread-locals are no matter of the linker,

@@ -57,6 +57,17 @@ impl LockId {
         self.number
     }
 
+    #[inline]
+    pub(super) const fn words(self) -> [u64; 2] {
+        [self.class, self.number]
+    }
+
+    /// Creates the id that has these [words](LockId::words).
+    #[inline]
+    pub(super) const fn of_words([class, number]: [u64; 2]) -> Self {
+        Self { class, number }
+    }
+
     /// Returns both numbers as one, in the same order: it compares without a branch.
     #[inline]
     const fn as_u128(self) -> u128 {

@@ -6,11 +6,10 @@ use std::ops::{Index, IndexMut};
 
 use super::iter::{Iter, IterMut};
 use super::set::{Exclusive, LockSet, Request, Uniform};
-use super::take::take_all;
-use super::{LockError, LockId, held};
+use super::take::{Acquired, How, release_all, take_all};
+use super::{LockError, held};
 use crate::Limit;
 use crate::sync::{PanicWatch, cleanup, step};
-use crate::wait::Timer;
 
 /// Acquires all locks of a set, blocking until they are available.
 ///
@@ -90,9 +89,8 @@ pub fn lock_all_within<'l, S: LockSet>(set: S, limit: impl Into<Limit<'l>>) -> R
 
 #[inline(always)]
 fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, LockError> {
-    let mut timer = Timer::new(limit);
-    let highest = take_all(&set, held::may_wait, |raw| raw.lock(&mut timer))?;
-    Ok(Locked::new(set, highest))
+    let acquired = take_all(&set, How::Within(limit))?;
+    Ok(Locked::new(set, acquired))
 }
 
 /// Acquires all locks of a set if all are available now.
@@ -121,8 +119,8 @@ fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, Lock
 /// ```
 #[inline]
 pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
-    let highest = take_all(&set, |_| Ok(()), |raw| raw.try_lock())?;
-    Ok(Locked::new(set, highest))
+    let acquired = take_all(&set, How::Try)?;
+    Ok(Locked::new(set, acquired))
 }
 
 /// Gives access to the values of a set of locks, and releases all of the locks when dropped.
@@ -214,8 +212,8 @@ pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 pub struct Locked<S: LockSet> {
     /// All locks of the set are held while this lives, and no two of them are the same.
     set: S,
-    /// The id by which `held` records this guard; none for an empty set.
-    highest: Option<LockId>,
+    /// None for an empty set. `held` records this guard by the highest id.
+    acquired: Option<Acquired>,
     watch: PanicWatch,
     /// Not Send: `held` is the thread's own.
     thread: PhantomData<*const ()>,
@@ -226,11 +224,11 @@ unsafe impl<S: LockSet + Sync> Sync for Locked<S> where S::Targets: Sync {}
 
 impl<S: LockSet> Locked<S> {
     #[inline(always)]
-    fn new(set: S, highest: Option<LockId>) -> Self {
-        if let Some(id) = highest {
-            held::push(id);
+    fn new(set: S, acquired: Option<Acquired>) -> Self {
+        if let Some(acquired) = &acquired {
+            held::push(acquired.highest);
         }
-        Self { set, highest, watch: PanicWatch::new(), thread: PhantomData }
+        Self { set, acquired, watch: PanicWatch::new(), thread: PhantomData }
     }
 
     /// Returns shared references to the values, in the order in which the locks were named: a tuple, an array or (for a
@@ -347,11 +345,13 @@ impl<S: LockSet> Drop for Locked<S> {
     #[inline(always)]
     fn drop(&mut self) {
         cleanup(|| {
-            if let Some(id) = self.highest {
-                held::pop(id);
+            let Some(acquired) = &self.acquired else { return };
+            held::pop(acquired.highest);
+            if self.watch.panicked() && step!("lock.poison-all") {
+                self.set.each(|lock| lock.raw.poison());
+            } else {
+                release_all(&self.set, acquired);
             }
-            let poison = self.watch.panicked() && step!("lock.poison-all");
-            self.set.each(|lock| if poison { lock.raw.poison() } else { lock.raw.unlock() });
         });
     }
 }

@@ -15,6 +15,7 @@ mod mutex;
 mod raw;
 mod rwlock;
 mod set;
+mod swap;
 mod take;
 
 pub use error::LockError;

@@ -1,6 +1,6 @@
 //! A raw lock and the way in which it is wanted.
 
-use crate::wait::{RawMutex, RawRwLock, Refused, Timer};
+use crate::wait::{Limit, RawMutex, RawRwLock, Refused, Timer};
 
 #[derive(Clone, Copy)]
 pub(super) enum Raw<'r> {
@@ -9,13 +9,37 @@ pub(super) enum Raw<'r> {
     Write(&'r RawRwLock),
 }
 
+/// A state that a first try met.
+#[derive(Clone, Copy)]
+pub(super) struct Met(u64);
+
 impl Raw<'_> {
-    #[inline]
-    pub(super) fn lock(self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+    /// Acquires the lock if nobody holds it or waits for it: the first try of every way to acquire it.
+    #[inline(always)]
+    pub(super) fn try_fast(self) -> Result<(), Met> {
         match self {
-            Raw::Mutex(raw) => raw.lock(timer),
-            Raw::Read(raw) => raw.read(timer),
-            Raw::Write(raw) => raw.write(timer),
+            Raw::Mutex(raw) => raw.try_fast().map_err(|state| Met(state.into())),
+            Raw::Read(raw) => raw.try_read_fast().map_err(Met),
+            Raw::Write(raw) => raw.try_write_fast().map_err(Met),
+        }
+    }
+
+    /// Acquires the lock after the first try, which met this state, blocking no longer than the limit.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn lock_slow(self, met: Met, limit: &Limit<'_>) -> Result<(), Refused> {
+        self.lock_timed(met, &mut Timer::new(limit))
+    }
+
+    pub(super) fn lock(self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        self.try_fast().or_else(|met| self.lock_timed(met, timer))
+    }
+
+    fn lock_timed(self, Met(state): Met, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        match self {
+            Raw::Mutex(raw) => raw.lock_slow(state as u8, timer),
+            Raw::Read(raw) => raw.read_slow(state, timer),
+            Raw::Write(raw) => raw.write_slow(state, timer),
         }
     }
 

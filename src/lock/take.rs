@@ -1,15 +1,16 @@
 //! Acquiring the locks of a set in order, or none of them.
 //!
-//! A thread that does not wait may acquire locks in any order. So each lock is first tried as the set names it, and in most
-//! calls that is all. Only if one cannot be had at once is the set sorted, to wait for its locks in the order of their ids.
+//! A thread that does not wait may acquire locks in any order. So each lock is first tried, two locks in the order of their ids,
+//! more as the set names them, and in most calls that is all. Only if one cannot be had at once is the set sorted, to wait for its
+//! locks in the order of their ids.
 
 use std::mem::{self, MaybeUninit};
 
-use super::raw::Raw;
 use super::set::{Entry, LockSet};
-use super::{LockError, LockId};
+use super::swap::Swap;
+use super::{LockError, LockId, held};
 use crate::sync::{cleanup, covered, step};
-use crate::wait::Refused;
+use crate::wait::{Limit, Timer};
 
 /// Sets of up to this many locks are sorted on the stack.
 const INLINE: usize = 16;
@@ -17,17 +18,46 @@ const INLINE: usize = 16;
 /// Sets of up to this many locks are looked through for equal ids without being sorted.
 const DISTINCT: usize = 64;
 
-/// Acquires the locks of a set, waiting for them in the order of their ids, or none of them; returns the highest id. First asks
-/// `may`, with the lowest id.
+/// How the locks of a set may be acquired.
+#[derive(Clone, Copy)]
+pub(super) enum How<'a> {
+    Try,
+    Within(&'a Limit<'a>),
+}
+
+/// What the guard of a set has to know of the locks that were acquired for it.
+pub(super) struct Acquired {
+    /// The highest id.
+    pub(super) highest: LockId,
+    /// They are two, of which the upper was named first.
+    swapped: bool,
+}
+
+/// Acquires the locks of a set, waiting for them in the order of their ids, or none of them; none if it is empty.
 ///
 /// What is not `cold` here is inlined wherever a set is locked, as a lock by itself is: else the set, the guard and the result
-/// go through memory, and a pair takes up to twice as long in a program that locks pairs in several places.
+/// go through memory, and a pair takes up to twice as long in a program that locks pairs in several places. For the same reason
+/// there is no call in it, nor a limit at work, before the first try of some lock has failed.
 #[inline(always)]
-pub(super) fn take_all<S: LockSet>(
-    set: &S,
-    may: impl FnOnce(LockId) -> Result<(), LockError>,
-    mut acquire: impl FnMut(Raw<'_>) -> Result<(), Refused>,
-) -> Result<Option<LockId>, LockError> {
+pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acquired>, LockError> {
+    if let Some([one, other]) = pair(set) {
+        let swapped = other.id < one.id;
+        let swap = Swap::when(swapped);
+        let [lowest, highest] = swap.ids(one.id, other.id);
+        how.may_acquire(lowest)?;
+        if one.id == other.id {
+            return Err(LockError::Duplicate { id: one.id });
+        }
+        // The lower one first, here too: where threads meet at two locks, who tries the upper one first keeps it from the
+        // one that has the lower already.
+        let [lower, upper] = swap.locks(one.raw, other.raw);
+        if lower.try_fast().is_err() {
+            in_order(set, 0, how)?;
+        } else if upper.try_fast().is_err() {
+            in_order(set, 1, how)?;
+        }
+        return Ok(Some(Acquired { highest, swapped }));
+    }
     let mut ends: Option<(LockId, LockId)> = None;
     let mut rising = true;
     set.each(|Entry { id, .. }| {
@@ -38,20 +68,60 @@ pub(super) fn take_all<S: LockSet>(
         }));
     });
     let Some((lowest, highest)) = ends else { return Ok(None) };
-    may(lowest)?;
+    how.may_acquire(lowest)?;
     let mut taken = 0;
-    if rising || set.set_len() == 2 && lowest != highest || distinct(set) {
+    if rising || distinct(set) {
         let all = set.all(|lock| {
-            let had = lock.raw.try_lock().is_ok();
+            let had = lock.raw.try_fast().is_ok();
             taken += usize::from(had);
             had
         });
         if all {
-            return Ok(Some(highest));
+            return Ok(Some(Acquired { highest, swapped: false }));
         }
     }
-    in_order(set, taken, rising, &mut acquire)?;
-    Ok(Some(highest))
+    if !rising {
+        // Held out of order: no wait before they are released.
+        release(set, taken);
+        taken = 0;
+    }
+    in_order(set, taken, how)?;
+    Ok(Some(Acquired { highest, swapped: false }))
+}
+
+/// Releases the locks that were acquired for a set. Of two the upper one first: who waits for both waits for the lower one.
+#[inline(always)]
+pub(super) fn release_all<S: LockSet>(set: &S, acquired: &Acquired) {
+    if let Some([one, other]) = pair(set) {
+        let [lower, upper] = Swap::when(acquired.swapped).locks(one.raw, other.raw);
+        upper.unlock();
+        lower.unlock();
+    } else {
+        set.each(|lock| lock.raw.unlock());
+    }
+}
+
+/// The locks of a set of two.
+#[inline(always)]
+fn pair<S: LockSet>(set: &S) -> Option<[Entry<'_>; 2]> {
+    if set.set_len() != 2 {
+        return None;
+    }
+    let (mut one, mut other) = (None, None);
+    set.each(|lock| if one.is_none() { one = Some(lock) } else { other = Some(lock) });
+    Some([one?, other?])
+}
+
+impl How<'_> {
+    /// Whether the thread may acquire a set in this way whose lowest id is this one.
+    #[inline(always)]
+    fn may_acquire(self, lowest: LockId) -> Result<(), LockError> {
+        match self {
+            // It never waits.
+            How::Try => Ok(()),
+            How::Within(_) => held::may_wait(lowest),
+        }
+    }
 }
 
 /// Whether no two locks of a set have one id; perhaps false for equal numbers in different classes, and for a set that is large.
@@ -82,25 +152,15 @@ fn distinct<S: LockSet>(set: &S) -> bool {
     })
 }
 
-/// The way that may wait. The first `taken` locks of the set are held already.
+/// The way that may wait. The first `taken` locks in the order of the ids are held already.
 #[cold]
 #[inline(never)]
-fn in_order<S: LockSet>(
-    set: &S,
-    mut taken: usize,
-    rising: bool,
-    acquire: &mut dyn FnMut(Raw<'_>) -> Result<(), Refused>,
-) -> Result<(), LockError> {
-    if !rising {
-        // Held out of order: no wait before they are released.
-        release(set, taken);
-        taken = 0;
-    }
+fn in_order<S: LockSet>(set: &S, taken: usize, how: How<'_>) -> Result<(), LockError> {
     let len = set.set_len();
     if len > INLINE {
         let mut locks = Vec::with_capacity(len);
         set.each(|lock| locks.push(lock));
-        return take_sorted(&mut locks, taken, rising, acquire);
+        return take_sorted(&mut locks, taken, how);
     }
     let mut space = [const { MaybeUninit::<Entry<'_>>::uninit() }; INLINE];
     let mut at = 0;
@@ -110,10 +170,12 @@ fn in_order<S: LockSet>(
     });
     // SAFETY: a set has `len` locks (`LockSet`'s contract), which were written to the first places.
     let locks = unsafe { &mut *(&raw mut space[..len] as *mut [Entry<'_>]) };
-    take_sorted(locks, taken, rising, acquire)
+    take_sorted(locks, taken, how)
 }
 
-/// Releases the first locks of a set, as many as `taken`.
+/// Releases the first locks of a set as it names them, as many as `taken`.
+#[cold]
+#[inline(never)]
 fn release<S: LockSet>(set: &S, mut taken: usize) {
     set.all(|lock| {
         if taken == 0 {
@@ -129,13 +191,8 @@ fn release<S: LockSet>(set: &S, mut taken: usize) {
 }
 
 /// Sorts the locks, unless they are so already, and acquires those behind the first `taken`.
-fn take_sorted(
-    locks: &mut [Entry<'_>],
-    taken: usize,
-    rising: bool,
-    acquire: &mut dyn FnMut(Raw<'_>) -> Result<(), Refused>,
-) -> Result<(), LockError> {
-    if !rising {
+fn take_sorted(locks: &mut [Entry<'_>], taken: usize, how: How<'_>) -> Result<(), LockError> {
+    if !locks.is_sorted_by(|one, next| one.id < next.id) {
         if step!("lock.sort") {
             locks.sort_unstable_by_key(|lock| lock.id);
         }
@@ -143,9 +200,17 @@ fn take_sorted(
             return Err(LockError::Duplicate { id: pair[0].id });
         }
     }
+    let mut timer = match how {
+        How::Try => None,
+        How::Within(limit) => Some(Timer::new(limit)),
+    };
     let mut taken = Taken { locks, len: taken };
     for lock in &locks[taken.len..] {
-        if let Err(why) = acquire(lock.raw) {
+        let had = match &mut timer {
+            None => lock.raw.try_lock(),
+            Some(timer) => lock.raw.lock(timer),
+        };
+        if let Err(why) = had {
             return Err(LockError::refused(lock.id, why));
         }
         taken.len += 1;

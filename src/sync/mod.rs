@@ -16,6 +16,7 @@
 //! | `alarm` | a call at a point in time, from a helper thread | never comes |
 //! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
 //! | `in_register` | keeps an address from being folded into an instruction | the pointer |
+//! | `opaque` | a word that is not made into a branch | the word |
 //! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
 //! | `const_fn!`, `array!` | a `const fn`, an array | a `fn`, since loom's constructors are not const |
 
@@ -31,7 +32,7 @@ use real as world;
 
 pub(crate) use world::{
     AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Slot, Spin, UnparkResult,
-    UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, global, in_register, local, now, ord, owned_load, park,
+    UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, global, in_register, local, now, opaque, ord, owned_load, park,
     step, unpark_all, unpark_filter,
 };
 

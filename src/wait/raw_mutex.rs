@@ -75,13 +75,12 @@ impl RawMutex {
 
     /// Takes the lock if it is free and nobody sleeps: the first try of every way to lock. Else the state that it met.
     #[inline]
-    fn try_fast(&self) -> Result<(), u8> {
+    pub(crate) fn try_fast(&self) -> Result<(), u8> {
         // Acquire: pairs with the Release in `unlock`, `unlock_slow` and `poison`, after `clear_poison`.
         self.0.compare_exchange(0, LOCKED, ord!("raw.lock-fast", Acquire), Relaxed).map(drop)
     }
 
     /// Takes the lock, waiting as long as the timer lets.
-    #[inline]
     pub(crate) fn lock(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_fast() {
             Ok(()) => Ok(()),
@@ -104,8 +103,9 @@ impl RawMutex {
         }
     }
 
+    /// The same after the first try, which met this state.
     #[cold]
-    fn lock_slow(&self, state: u8, timer: &mut Timer<'_>) -> Result<(), Refused> {
+    pub(crate) fn lock_slow(&self, state: u8, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_slow(state) {
             Ok(end) => end,
             Err(_) => block(&mut Locker { mutex: self, losses: 0, handed: false }, timer)

@@ -72,17 +72,9 @@ impl RawRwLock {
 
     // ---- reading -----------------------------------------------------------------------------
 
-    /// Joins the readers, waiting as long as the timer lets.
-    #[inline]
-    pub(crate) fn read(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        match self.try_read_fast() {
-            Ok(()) => Ok(()),
-            Err(state) => self.read_slow(state, timer),
-        }
-    }
-
+    /// Joins the readers, waiting as long as the timer lets, after the first try, which met this state.
     #[cold]
-    fn read_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
+    pub(crate) fn read_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_read_slow(state) {
             Ok(end) => end,
             Err(_) => self.wait(Reader::new(self), timer),
@@ -102,7 +94,7 @@ impl RawRwLock {
     ///
     /// It does not look first: where others read as well, the word has to come over for the change anyway, once.
     #[inline]
-    fn try_read_fast(&self) -> Result<(), u64> {
+    pub(crate) fn try_read_fast(&self) -> Result<(), u64> {
         // Acquire: pairs with the Release of the writer that let go last, and of a poisoner.
         self.0.compare_exchange(0, READER, ord!("rw.read-fast", Acquire), Relaxed).map(drop)
     }
@@ -149,23 +141,15 @@ impl RawRwLock {
 
     /// Takes the lock if it is free and nobody sleeps: the first try of every way to write. Else the state that it met.
     #[inline]
-    fn try_fast(&self) -> Result<(), u64> {
+    pub(crate) fn try_write_fast(&self) -> Result<(), u64> {
         // Acquire: pairs with the Release of the holders before.
         self.0.compare_exchange(0, WRITER, ord!("rw.write-fast", Acquire), Relaxed).map(drop)
     }
 
-    /// Takes the lock, waiting as long as the timer lets.
-    #[inline]
-    pub(crate) fn write(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        match self.try_fast() {
-            Ok(()) => Ok(()),
-            Err(state) => self.write_slow(state, timer),
-        }
-    }
-
+    /// Takes the lock, waiting as long as the timer lets, after the first try, which met this state.
     #[cold]
-    fn write_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        match self.try_slow(state) {
+    pub(crate) fn write_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        match self.try_write_slow(state) {
             Ok(end) => end,
             Err(met) => self.wait(Writer::new(self, met), timer),
         }
@@ -174,14 +158,14 @@ impl RawRwLock {
     /// Takes the lock if nobody holds it.
     #[inline]
     pub(crate) fn try_write(&self) -> Result<(), Refused> {
-        match self.try_fast() {
+        match self.try_write_fast() {
             Ok(()) => Ok(()),
-            Err(state) => self.try_slow(state).unwrap_or(Err(Refused::Busy)),
+            Err(state) => self.try_write_slow(state).unwrap_or(Err(Refused::Busy)),
         }
     }
 
     /// Takes the lock whether or not others sleep, or says in which state it is held.
-    fn try_slow(&self, mut state: u64) -> Result<Result<(), Refused>, u64> {
+    fn try_write_slow(&self, mut state: u64) -> Result<Result<(), Refused>, u64> {
         loop {
             if state & POISONED != 0 {
                 return Ok(Err(Refused::Poisoned));

@@ -15,6 +15,7 @@ pub(crate) use slot::Slot;
 pub(crate) use spin::Spin;
 pub(crate) use std::thread::{ThreadId, panicking};
 
+use std::ptr;
 use std::time::Instant;
 
 /// Reads the monotonic clock.
@@ -53,6 +54,12 @@ pub(crate) fn in_register<T>(pointer: *mut T) -> *mut T {
     }
     #[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64", not(miri))))]
     pointer
+}
+
+/// The same word, of which the compiler knows nothing: what is computed of it is not made into a branch.
+#[inline(always)]
+pub(crate) fn opaque(word: usize) -> usize {
+    in_register(ptr::without_provenance_mut::<()>(word)).addr()
 }
 
 /// Shared data whose access is ordered by something else.

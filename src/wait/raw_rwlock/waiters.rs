@@ -92,7 +92,7 @@ impl Waiter for Writer<'_> {
             return Some(Ok(()));
         }
         // Relaxed: the compare-exchange decides.
-        match self.lock.try_slow(self.lock.0.load(Relaxed)) {
+        match self.lock.try_write_slow(self.lock.0.load(Relaxed)) {
             Ok(end) => Some(end),
             Err(state) => {
                 self.met = state;
@@ -102,8 +102,10 @@ impl Waiter for Writer<'_> {
     }
 
     fn patience(&self) -> Patience {
-        // Readers keep coming until a writer sleeps: it would yield to them in vain.
-        if self.met & WRITER == 0 { Patience::Short } else { Patience::Long }
+        // One reader will be gone soon. Several, of which the next comes before the last one goes, keep coming until a writer
+        // sleeps: it would yield to them in vain.
+        let several = self.met & WRITER == 0 && self.met >= 2 * READER;
+        if several { Patience::Short } else { Patience::Long }
     }
 
     fn mark(&self) -> bool {
