@@ -28,18 +28,19 @@ impl Raw<'_> {
     #[cold]
     #[inline(never)]
     pub(super) fn lock_slow(self, met: Met, limit: &Limit<'_>) -> Result<(), Refused> {
-        self.lock_timed(met, &mut Timer::new(limit))
-    }
-
-    pub(super) fn lock(self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        self.try_fast().or_else(|met| self.lock_timed(met, timer))
-    }
-
-    fn lock_timed(self, Met(state): Met, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        let (Met(state), timer) = (met, &mut Timer::new(limit));
         match self {
             Raw::Mutex(raw) => raw.lock_slow(state as u8, timer),
             Raw::Read(raw) => raw.read_slow(state, timer),
             Raw::Write(raw) => raw.write_slow(state, timer),
+        }
+    }
+
+    pub(super) fn lock(self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        match self {
+            Raw::Mutex(raw) => raw.lock(timer),
+            Raw::Read(raw) => raw.read(timer),
+            Raw::Write(raw) => raw.write(timer),
         }
     }
 

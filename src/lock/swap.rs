@@ -15,6 +15,8 @@ use crate::sync::opaque;
 pub(super) struct Swap(usize);
 
 impl Swap {
+    pub(super) const NONE: Self = Self(0);
+
     #[inline(always)]
     pub(super) fn when(swapped: bool) -> Self {
         Self(opaque(usize::from(swapped).wrapping_neg()))

@@ -30,7 +30,7 @@ pub(super) struct Acquired {
     /// The highest id.
     pub(super) highest: LockId,
     /// They are two, of which the upper was named first.
-    swapped: bool,
+    swap: Swap,
 }
 
 /// Acquires the locks of a set, waiting for them in the order of their ids, or none of them; none if it is empty.
@@ -56,49 +56,51 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
         } else if upper.try_fast().is_err() {
             in_order(set, 1, how)?;
         }
-        return Ok(Some(Acquired { highest, swapped }));
+        return Ok(Some(Acquired { highest, swap }));
     }
     let mut ends: Option<(LockId, LockId)> = None;
     let mut rising = true;
     set.each(|Entry { id, .. }| {
-        ends = Some(ends.map_or((id, id), |(lowest, highest)| {
-            // While they rise, the highest is the one before.
-            rising &= highest < id;
-            (lowest.min(id), highest.max(id))
+        ends = Some(ends.map_or((id, id), |(first, last)| {
+            rising &= last < id;
+            (first, id)
         }));
     });
-    let Some((lowest, highest)) = ends else { return Ok(None) };
+    let Some((first, last)) = ends else { return Ok(None) };
+    let Survey { lowest, highest, distinct } =
+        if rising { Survey { lowest: first, highest: last, distinct: true } } else { survey(set, first) };
     how.may_acquire(lowest)?;
     let mut taken = 0;
-    if rising || distinct(set) {
+    if distinct {
         let all = set.all(|lock| {
             let had = lock.raw.try_fast().is_ok();
             taken += usize::from(had);
             had
         });
         if all {
-            return Ok(Some(Acquired { highest, swapped: false }));
+            return Ok(Some(Acquired { highest, swap: Swap::NONE }));
         }
     }
-    if !rising {
-        // Held out of order: no wait before they are released.
-        release(set, taken);
-        taken = 0;
-    }
-    in_order(set, taken, how)?;
-    Ok(Some(Acquired { highest, swapped: false }))
+    not_at_once(set, taken, rising, how)?;
+    Ok(Some(Acquired { highest, swap: Swap::NONE }))
 }
 
 /// Releases the locks that were acquired for a set. Of two the upper one first: who waits for both waits for the lower one.
 #[inline(always)]
 pub(super) fn release_all<S: LockSet>(set: &S, acquired: &Acquired) {
     if let Some([one, other]) = pair(set) {
-        let [lower, upper] = Swap::when(acquired.swapped).locks(one.raw, other.raw);
+        let [lower, upper] = acquired.swap.locks(one.raw, other.raw);
         upper.unlock();
         lower.unlock();
     } else {
-        set.each(|lock| lock.raw.unlock());
+        release_each(set);
     }
+}
+
+/// Not inlined: most of it would be calls that are rarely made.
+#[inline(never)]
+fn release_each<S: LockSet>(set: &S) {
+    set.each(|lock| lock.raw.unlock());
 }
 
 /// The locks of a set of two.
@@ -124,32 +126,44 @@ impl How<'_> {
     }
 }
 
-/// Whether no two locks of a set have one id; perhaps false for equal numbers in different classes, and for a set that is large.
-/// A hash table of the numbers: comparing each with each takes longer, and so does sorting.
+/// What there is to know of the ids of a set.
+struct Survey {
+    lowest: LockId,
+    highest: LockId,
+    /// No two locks have one id; perhaps false for equal numbers in different classes, and for a set that is large.
+    distinct: bool,
+}
+
+/// Looks through a set whose ids do not rise, and of which this is one. A hash table of the numbers finds equal ones: comparing each
+/// with each takes longer, and so does sorting.
 #[inline(never)]
-fn distinct<S: LockSet>(set: &S) -> bool {
+fn survey<S: LockSet>(set: &S, first: LockId) -> Survey {
     const SLOTS: usize = 2 * DISTINCT;
-    if set.set_len() > DISTINCT {
-        return false;
-    }
+    let mut survey = Survey { lowest: first, highest: first, distinct: set.set_len() <= DISTINCT };
     let mut numbers = [const { MaybeUninit::<u64>::uninit() }; SLOTS];
     let mut used = [false; SLOTS];
-    set.all(|lock| {
+    set.each(|lock| {
+        survey.lowest = survey.lowest.min(lock.id);
+        survey.highest = survey.highest.max(lock.id);
+        if !survey.distinct {
+            return;
+        }
         let number = lock.id.number();
         // Numbers are mostly given one after the other: as they are they collide least.
         let mut at = number as usize % SLOTS;
         while used[at] {
             // SAFETY: a slot that is used was written below.
             if unsafe { numbers[at].assume_init() } == number {
-                return false;
+                survey.distinct = false;
+                return;
             }
             // There is a free one, as half of them are.
             at = (at + 1) % SLOTS;
         }
         used[at] = true;
         numbers[at].write(number);
-        true
-    })
+    });
+    survey
 }
 
 /// The way that may wait. The first `taken` locks in the order of the ids are held already.
@@ -173,10 +187,14 @@ fn in_order<S: LockSet>(set: &S, taken: usize, how: How<'_>) -> Result<(), LockE
     take_sorted(locks, taken, how)
 }
 
-/// Releases the first locks of a set as it names them, as many as `taken`.
+/// The way that may wait. The first `taken` locks as the set names them are held already.
 #[cold]
 #[inline(never)]
-fn release<S: LockSet>(set: &S, mut taken: usize) {
+fn not_at_once<S: LockSet>(set: &S, mut taken: usize, rising: bool, how: How<'_>) -> Result<(), LockError> {
+    if rising {
+        return in_order(set, taken, how);
+    }
+    // Held out of order: no wait before they are released.
     set.all(|lock| {
         if taken == 0 {
             return false;
@@ -188,6 +206,7 @@ fn release<S: LockSet>(set: &S, mut taken: usize) {
         }
         true
     });
+    in_order(set, 0, how)
 }
 
 /// Sorts the locks, unless they are so already, and acquires those behind the first `taken`.

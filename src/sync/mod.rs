@@ -32,8 +32,8 @@ use real as world;
 
 pub(crate) use world::{
     AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Slot, Spin, UnparkResult,
-    UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, global, in_register, local, now, opaque, ord, owned_load, park,
-    step, unpark_all, unpark_filter,
+    UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, global, in_register, local, now, opaque, ord,
+    owned_load, park, step, unpark_all, unpark_filter,
 };
 
 #[cfg(feature = "crossbeam-channel")]

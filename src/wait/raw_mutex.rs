@@ -82,10 +82,7 @@ impl RawMutex {
 
     /// Takes the lock, waiting as long as the timer lets.
     pub(crate) fn lock(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        match self.try_fast() {
-            Ok(()) => Ok(()),
-            Err(state) => self.lock_slow(state, timer),
-        }
+        self.try_fast().or_else(|state| self.lock_slow(state, timer))
     }
 
     /// Takes a lock that is never poisoned, for the crate's own short use, and lets go of it by drop.

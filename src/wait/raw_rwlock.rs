@@ -72,7 +72,12 @@ impl RawRwLock {
 
     // ---- reading -----------------------------------------------------------------------------
 
-    /// Joins the readers, waiting as long as the timer lets, after the first try, which met this state.
+    /// Joins the readers, waiting as long as the timer lets.
+    pub(crate) fn read(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        self.try_read_fast().or_else(|state| self.read_slow(state, timer))
+    }
+
+    /// The same after the first try, which met this state.
     #[cold]
     pub(crate) fn read_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_read_slow(state) {
@@ -146,7 +151,12 @@ impl RawRwLock {
         self.0.compare_exchange(0, WRITER, ord!("rw.write-fast", Acquire), Relaxed).map(drop)
     }
 
-    /// Takes the lock, waiting as long as the timer lets, after the first try, which met this state.
+    /// Takes the lock, waiting as long as the timer lets.
+    pub(crate) fn write(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+        self.try_write_fast().or_else(|state| self.write_slow(state, timer))
+    }
+
+    /// The same after the first try, which met this state.
     #[cold]
     pub(crate) fn write_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self.try_write_slow(state) {

@@ -58,7 +58,7 @@ fn four_lockers() {
 /// Fails if four threads that name four locks in a cycle can deadlock. Four threads.
 #[test]
 fn cycle_of_four() {
-    explore_bounded(3, [9_926, 279_325], &["wait.woken"], || {
+    explore_bounded(3, [5_578, 35_120], &["wait.woken"], || {
         let mut id = 0;
         let locks: Shared<[OrderedMutex<u32>; 4]> = Shared::new(std::array::from_fn(|_| {
             id += 1;

@@ -29,7 +29,7 @@ fn both<const N: usize>(locks: &Locks<N>, first: usize, second: usize) {
 /// Fails if two threads that name two locks in opposite orders can deadlock. Two threads.
 #[test]
 fn opposite_orders() {
-    explore([489, 238], &["wait.woken"], || {
+    explore([13, 16], &["wait.woken"], || {
         let locks = locks::<2>();
         spawn({
             let locks = locks.clone();
@@ -52,10 +52,25 @@ fn three_in_opposite_orders() {
     });
 }
 
+/// Fails if a set of three, which is tried as it is named, and a pair, which is tried in order, can deadlock, or if what the set of three
+/// had taken out of order stays locked. Two threads.
+#[test]
+fn three_against_two() {
+    explore([929, 340], &["lock.let-go"], || {
+        let locks = locks::<3>();
+        spawn({
+            let locks = locks.clone();
+            move || lock_all([&locks[2], &locks[0], &locks[1]]).unwrap().iter_mut().for_each(|value| *value += 1)
+        });
+        both(&locks, 1, 0);
+        both(&locks, 2, 1);
+    });
+}
+
 /// Fails if three threads that name three locks in a cycle can deadlock. Three threads.
 #[test]
 fn cycle_of_three() {
-    explore([73_580, 8_866], &["wait.woken"], || {
+    explore([4_389, 1_535], &["wait.woken"], || {
         let locks = locks::<3>();
         for (first, second) in [(1, 2), (2, 0)] {
             let locks = locks.clone();
@@ -68,7 +83,7 @@ fn cycle_of_three() {
 /// Fails if locks taken one inside the other can deadlock with those that are taken at once. Two threads.
 #[test]
 fn nested_against_all() {
-    explore([113, 48], &["wait.woken"], || {
+    explore([12, 13], &["wait.woken"], || {
         let locks = locks::<2>();
         spawn({
             let locks = locks.clone();
@@ -100,7 +115,7 @@ fn nested_the_wrong_way() {
 /// Fails if a set that is not acquired in time leaves one of its locks held. Two threads.
 #[test]
 fn rolled_back() {
-    explore([2_712, 598], &["wait.timed-out", "lock.roll-back"], || {
+    explore([1_657, 297], &["wait.timed-out", "lock.roll-back"], || {
         let locks = locks::<2>();
         spawn({
             let locks = locks.clone();
@@ -120,11 +135,11 @@ fn rolled_back() {
     });
 }
 
-/// Fails if `try_lock_all` blocks, or leaves one lock held when another is taken. Two threads, each of which tries in the
-/// other's order.
+/// Fails if `try_lock_all` blocks, or leaves the lower lock held when the upper one is taken. Two threads, each of which tries in the
+/// other's order, after one has held the upper lock alone.
 #[test]
 fn try_against_try() {
-    explore([1_333, 626], &["lock.roll-back"], || {
+    explore([253, 238], &["lock.roll-back"], || {
         let locks = locks::<2>();
         let attempt =
             |locks: &Locks<2>, first: usize, second: usize| match try_lock_all([&locks[first], &locks[second]]) {
@@ -135,6 +150,7 @@ fn try_against_try() {
             let locks = locks.clone();
             move || attempt(&locks, 1, 0)
         });
+        *locks[1].lock().unwrap() += 1;
         attempt(&locks, 0, 1);
         both(&locks, 0, 1);
     });
@@ -143,7 +159,7 @@ fn try_against_try() {
 /// Fails if a panic poisons only some locks of a set, or leaves a waiter asleep. Two threads.
 #[test]
 fn poisoned_as_a_group() {
-    explore([216, 121], &["raw.poison-parked"], || {
+    explore([24, 29], &["raw.poison-parked"], || {
         let locks = locks::<2>();
         let refused =
             Judge::new(|ids: Vec<crate::LockId>| assert!(ids.is_empty() || ids == [crate::LockId::new(1)], "{ids:?}"));
