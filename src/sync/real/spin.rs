@@ -5,34 +5,33 @@ use std::thread::yield_now;
 
 /// How long a thread stays awake before it sleeps, and how.
 ///
-/// First it pauses, for a holder that runs on another core. Then, where it is patient, it yields its core: with more threads
-/// than cores the holder may be one that waits for a core. A sleep and a wake-up cost some microseconds each, a yield hardly
-/// any, and whoever yields is back before many others have slept and woken.
+/// First it pauses, for a holder that runs on another core and is about to be done. Then, where it is patient, it yields its core: with
+/// more threads than cores the holder may be one that waits for a core. A sleep and a wake-up cost some microseconds each, a yield
+/// hardly any, and whoever yields is back before many others have slept and woken. Altogether the yields may take as long as a
+/// sleep and a wake-up, some 5 to 10 microseconds: whoever stays awake for as long as a sleep costs loses at most as much again.
 ///
-/// Altogether that may take as long as a sleep and a wake-up, some 5 to 10 microseconds: whoever stays awake for as long as the
-/// sleep would cost loses at most as much again.
+/// Each look at the lock takes its cache line away from the holder, who has to fetch it back. So there is one look after all pauses.
 ///
 /// Found by trying, on two cores of an AMD EPYC, with `cargo bench --bench contended -- --explore`, 2026-11-27; throughput as a part
-/// of the best of `parking_lot` 0.13, 0.12 and `std` at 2, 4 and 16 threads, medians of 2 or 3 short runs:
+/// of the best of `parking_lot` 0.13, 0.12 and `std` at 2 and 16 threads, the lower of two medians of three short runs:
 ///
-/// | rounds of pauses, yields | mutex, empty | mutex, 3 µs | mutex, 30 µs | two of two locks |
-/// | --- | --- | --- | --- | --- |
-/// | 3, 7 | 0.81, 0.97, 0.86 | 0.84, 0.78, 0.95 | 0.93, 0.83, 0.83 | 0.40, 0.58, 0.57 |
-/// | 3, 20 | 0.83, 1.0, 1.0 | 0.98, 0.95, 0.98 | 0.96, 0.86, 0.98 | 0.44, 0.57, 0.56 |
-/// | 2, 7 | 1.2, 1.3, 1.2 | 0.88, 0.79, 0.94 | 0.90, 0.89, 0.84 | 0.58, 0.64, 0.64 |
-/// | 2, 20 | 1.3, 1.3, 1.3 | 1.0, 0.96, 0.98 | 1.0, 0.86, 0.99 | 0.52, 0.60, 0.65 |
-/// | 1, 20 | 1.4, 1.3, 1.3 | 0.96, 0.92, 0.97 | 0.90, 0.87, 0.99 | 0.62, 0.68, 0.69 |
-///
-/// Pauses are looks at the lock's cache line, which whoever holds it then has to fetch back: few are better. With one round,
-/// two of eight locks did 0.43 to 0.9 at 16 threads, with two rounds 0.7 to 0.9.
+/// | pauses before each look | yields | mutex, empty | 0.3 µs, and as much outside | mutex, 3 µs | two of two locks |
+/// | --- | ---: | --- | --- | --- | --- |
+/// | 1, 2, 4 | 7 | 0.81, 0.86 | | 0.84, 0.95 | 0.40, 0.57 |
+/// | 1, 2 | 20 | 1.1, 1.1 | 0.70, 0.72 | 0.75, 0.91 | 0.51, 0.62 |
+/// | 1, 2, 4, 8 | 20 | 0.86, 0.83 | 0.95, 0.98 | 0.75, 0.94 | 0.26, 0.40 |
+/// | 8, 16 | 20 | 1.8, 1.4 | 0.74, 0.85 | 0.89, 0.97 | 0.58, 0.62 |
+/// | 8 | 20 | 1.2, 1.2 | 0.78, 0.85 | 0.79, 0.96 | 0.46, 0.61 |
+/// | 16 | 20 | 1.5, 1.2 | 0.87, 0.91 | 0.91, 0.93 | 0.42, 0.63 |
 pub(crate) struct Spin {
+    /// How often the thread has waited.
     rounds: u32,
 }
 
-/// Rounds of one pause, two pauses, four, and so on.
-const PAUSES: u32 = 2;
+/// So many, before the first look.
+const PAUSES: u32 = 8;
 
-/// Yields after them, where patience pays.
+/// Yields after them, where patience pays, with a look after each.
 ///
 /// Miri lets another thread run for each, so there they would only put the sleep off.
 const YIELDS: u32 = if cfg!(miri) { 0 } else { 20 };
@@ -50,9 +49,9 @@ impl Spin {
     /// Waits for a moment; false, at once, if it is time to sleep. Also if `over` says so, which it is asked before each wait
     /// that may be long.
     pub(crate) fn spin(&mut self, patient: bool, over: impl FnOnce() -> bool) -> bool {
-        if self.rounds < PAUSES {
-            (0..1 << self.rounds).for_each(|_| spin_loop());
-        } else if patient && self.rounds < PAUSES + YIELDS && !over() {
+        if self.rounds == 0 {
+            (0..PAUSES).for_each(|_| spin_loop());
+        } else if patient && self.rounds <= YIELDS && !over() {
             yield_now();
         } else {
             return false;
