@@ -8,7 +8,7 @@ use crossbeam_channel::{
     Receiver, RecvError, Select, SelectedOperation, SendError, Sender, TryRecvError, TrySendError,
 };
 
-use crate::wait::Timer;
+use crate::wait::{Stop, Timer};
 use crate::{Limit, Stopped};
 
 /// Adds `send_within`, a send with a limit, to crossbeam-channel's [`Sender`]. Needs the feature `crossbeam-channel`.

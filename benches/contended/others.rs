@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::point::{Contender, Point};
 use crate::run::{Served, run};
 use crate::support::Role;
-use crate::support::free::Run;
+use crate::support::Run;
 use crate::watch::Watch;
 use crate::work::Work;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::Role;
-use crate::support::free::Run;
+use crate::support::Run;
 
 pub(crate) struct Contender {
     pub(crate) role: Role,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use crate::support::free::Run;
+use crate::support::Run;
 
 /// What one thread got.
 pub(crate) struct Served {

@@ -1,8 +1,8 @@
 //! What runs of free threads come to, as a table: how much was done and how long somebody waited, side by side.
 
-use super::free::Run;
 use super::goal::What;
 use super::group::Role;
+use super::tally::Run;
 
 /// The runs of one implementation, each figure sorted.
 pub(crate) struct Seen {

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use criterion::{AxisScale, BenchmarkId, Criterion, PlotConfiguration, SamplingMode, Throughput};
 
-use super::free::{Free, Run, Runs, SAMPLES, length};
+use super::free::{Free, Runs, SAMPLES, length};
 use super::goal::{Goal, What};
 use super::nanoseconds::Nanoseconds;
 use super::outcome::Outcome;
+use super::shape::Shape;
+use super::tally::Run;
 use super::team::{Brought, Gating, Op, Team};
 use super::turns::{Taker, Turns};
 
@@ -40,30 +42,6 @@ impl Role {
             Self::Peer => "peer",
             Self::Limit => "limit",
         }
-    }
-}
-
-/// How a benchmark is run: the last part of its id, and its threads.
-#[derive(Clone)]
-pub(crate) struct Shape {
-    pub(crate) parameter: String,
-    pub(crate) threads: usize,
-    /// The first so many are timed; the others keep them company.
-    pub(crate) measured: usize,
-    /// A sample is not cut into chunks: fairness shows over a while only.
-    pub(crate) whole: bool,
-}
-
-impl Shape {
-    /// All of `threads` are timed; their number is the parameter.
-    pub(crate) fn all(threads: usize) -> Self {
-        Self { parameter: threads.to_string(), threads, measured: threads, whole: false }
-    }
-
-    /// As `all`, with another parameter.
-    #[allow(dead_code, reason = "not every program has such a group")]
-    pub(crate) fn named(parameter: &str, threads: usize) -> Self {
-        Self { parameter: parameter.to_owned(), ..Self::all(threads) }
     }
 }
 

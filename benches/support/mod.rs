@@ -15,6 +15,7 @@ pub(crate) mod line;
 mod nanoseconds;
 mod outcome;
 mod processors;
+mod shape;
 mod summary;
 mod tally;
 mod team;
@@ -27,10 +28,12 @@ use criterion::Criterion;
 
 #[allow(unused_imports, reason = "not every program has such goals")]
 pub(crate) use goal::What;
-#[allow(unused_imports, reason = "not every program has teams")]
-pub(crate) use group::Shape;
 pub(crate) use group::{Group, Role};
 use nanoseconds::Nanoseconds;
+#[allow(unused_imports, reason = "not every program has teams")]
+pub(crate) use shape::Shape;
+#[allow(unused_imports, reason = "not every program has free threads")]
+pub(crate) use tally::Run;
 #[allow(unused_imports, reason = "not every program has operations that all share")]
 pub(crate) use tally::Served;
 #[allow(unused_imports, reason = "not every program has teams")]

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::goal::What;
-use super::group::Shape;
 use super::home::criterion_home;
+use super::shape::Shape;
 use super::tally::{Fairness, Tally};
 use super::team::Gating;
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::free::Run;
-
 /// What the gate saw while Criterion took the samples that it reports.
 #[derive(Clone, Default)]
 pub(crate) struct Tally {
@@ -44,5 +42,40 @@ impl Fairness {
         // One that got nothing has waited all the time, for its first.
         let spread = most as f64 / least.max(1) as f64;
         Some(Self { spread, longest: served.map(|served| served.longest).max()?, read: None, write: None })
+    }
+}
+
+/// What one run found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// Nanoseconds per operation, over all threads.
+    pub(crate) time: f64,
+    /// The operations of the thread that got least, and of the one that got most.
+    pub(crate) counts: [u64; 2],
+    /// The longest wait of any thread; where there are readers and writers, of a reader.
+    pub(crate) wait: Duration,
+    pub(crate) write_wait: Option<Duration>,
+}
+
+impl Run {
+    /// Million operations a second.
+    pub(crate) fn rate(&self) -> f64 {
+        1e3 / self.time
+    }
+
+    /// The slowest thread's count over the fastest's.
+    pub(crate) fn evenness(&self) -> f64 {
+        self.counts[0] as f64 / self.counts[1].max(1) as f64
+    }
+
+    /// In any way.
+    pub(crate) fn longest(&self) -> Duration {
+        self.wait.max(self.write_wait.unwrap_or_default())
+    }
+
+    pub(crate) fn fairness(&self) -> Fairness {
+        // One that got nothing has waited all the time, for its first.
+        let spread = self.counts[1] as f64 / self.counts[0].max(1) as f64;
+        Fairness { spread, longest: self.longest(), read: self.write_wait.map(|_| self.wait), write: self.write_wait }
     }
 }

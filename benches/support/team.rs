@@ -21,9 +21,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::group::Shape;
 use super::line::Line;
 use super::processors;
+use super::shape::Shape;
 use super::tally::{Fairness, Served, Tally};
 
 /// Runs the measured operation on worker number `.0`, `.1` times. Called once per chunk, so that the loop inside is

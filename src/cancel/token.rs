@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::CancelOnDrop;
 use super::tree::Handle;
 use crate::sync::{Instant, now};
+use crate::wait::Timer;
 use crate::{Limit, Stopped};
 
 /// Cancels a tree of work, with deadlines and causes, and wakes every thread that blocks under it.
@@ -274,7 +275,15 @@ impl CancelToken {
     /// assert_eq!(other.wait(Duration::from_millis(5)), Err(Stopped::TimedOut));
     /// ```
     pub fn wait<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), Stopped> {
-        self.handle.node.wait(limit.into())
+        let (node, limit) = (&self.handle.node, limit.into());
+        if node.check().is_err() {
+            return Ok(());
+        }
+        let limit = match node.deadline() {
+            Some(deadline) => limit.or(deadline),
+            None => limit,
+        };
+        node.wait(&mut Timer::new(&limit))
     }
 
     /// Sleeps for this time, unless the token is cancelled or its deadline passes meanwhile.

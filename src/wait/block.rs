@@ -15,18 +15,17 @@
 //! succeeds. It leaves under the lock of the queue, so a wake-up that was meant for it has either reached it (and is
 //! used by that last attempt) or goes to another.
 //!
-//! A sleeper under cancel tokens registers with their nodes before it joins the queue, and looks at their flags under its
-//! lock; what that guarantees stands in [`node`](super::node). A canceller takes it out of the queue; the mark that it leaves
-//! behind it takes back itself, under the lock of the queue.
+//! What may end a wait before it has succeeded the loop knows by a trait, [`Stop`]. Who may be cancelled registers with the
+//! cancellers before it joins the queue, and looks at their flags under its lock; what that guarantees stands in
+//! [`node`](super::node). A canceller takes the sleeper out of the queue; the mark that it leaves behind it takes back itself,
+//! under the lock of the queue.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
 
-use super::sleeper::Sleeper;
 use super::stopped::Stopped;
-use super::timer::Timer;
 use crate::sync::{
-    FilterOp, Instant, ParkResult, Spin, UnparkResult, UnparkToken, covered, now, park, step, unpark_filter,
+    FilterOp, Instant, ParkResult, ParkToken, Spin, UnparkResult, UnparkToken, covered, now, park, step, unpark_filter,
 };
 
 /// Wake-up: the wait is cancelled. No primitive's own wake-up.
@@ -42,7 +41,7 @@ pub(crate) trait Waiter {
     /// The address that sleepers and wakers agree upon.
     fn key(&self) -> usize;
 
-    /// What wakers may know of this sleeper: less than 64. They read it as [`flags`](super::flags) of its park token.
+    /// What wakers may know of this sleeper: none but [`FLAGS`]. They read it as [`flags`] of its park token.
     fn flags(&self) -> usize {
         0
     }
@@ -79,12 +78,70 @@ pub(crate) enum Patience {
     Long,
 }
 
+/// What may end a call's waits before they have succeeded.
+pub(crate) trait Stop {
+    type Sleeper: Sleeper;
+
+    /// When the call has to stop; `None` is never. Asked when the call first has to wait.
+    fn deadline(&mut self) -> Option<Instant>;
+
+    /// The thread as it is about to sleep in the queue known by `key`.
+    fn sleeper(&self, key: usize) -> Self::Sleeper;
+}
+
+/// A thread that sleeps, or is about to, as its cancellers see it.
+pub(crate) trait Sleeper {
+    /// Has the cancellers look for this sleeper from here on, until it is dropped.
+    fn register(self: Pin<&mut Self>);
+
+    /// Whether the wait is cancelled.
+    fn is_cancelled(&self) -> bool;
+
+    /// What its park token is. The bits of [`FLAGS`] are the primitive's.
+    fn token(self: Pin<&Self>, flags: usize) -> ParkToken;
+}
+
+/// Nothing ends the wait, for the crate's own short critical sections.
+pub(super) struct Never;
+
+impl Stop for Never {
+    type Sleeper = Never;
+
+    fn deadline(&mut self) -> Option<Instant> {
+        None
+    }
+
+    fn sleeper(&self, _key: usize) -> Never {
+        Never
+    }
+}
+
+impl Sleeper for Never {
+    fn register(self: Pin<&mut Self>) {}
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    fn token(self: Pin<&Self>, flags: usize) -> ParkToken {
+        ParkToken(flags)
+    }
+}
+
+/// The bits of a park token that are the primitive's own. The rest is the sleeper's.
+pub(super) const FLAGS: usize = 63;
+
+/// What a sleeper's park token says to its primitive.
+pub(crate) fn flags(token: ParkToken) -> usize {
+    token.0 & FLAGS
+}
+
 /// Waits until an attempt succeeds or the limit passes. The caller has attempted once already.
-pub(crate) fn block<W: Waiter>(waiter: &mut W, timer: &mut Timer<'_>) -> Result<W::Output, Stopped> {
+pub(crate) fn block<W: Waiter>(waiter: &mut W, stop: &mut impl Stop) -> Result<W::Output, Stopped> {
     let mut spin = Spin::new();
     // Before spinning: from here on the call waits.
-    let deadline = timer.deadline();
-    let mut sleeper = pin!(Sleeper::new(waiter.key(), timer.nodes()));
+    let deadline = stop.deadline();
+    let mut sleeper = pin!(stop.sleeper(waiter.key()));
     loop {
         let patience = waiter.patience();
         // A yield may take as long as others' slices of time.
@@ -122,7 +179,8 @@ enum Slept {
     Over,
 }
 
-fn sleep<W: Waiter>(waiter: &W, sleeper: Pin<&Sleeper<'_>>, deadline: Option<Instant>) -> Slept {
+fn sleep(waiter: &impl Waiter, sleeper: Pin<&impl Sleeper>, deadline: Option<Instant>) -> Slept {
+    debug_assert!(waiter.flags() <= FLAGS, "the flags of a primitive fit");
     let cancelled = Cell::new(false);
     let validate = || {
         cancelled.set(step!("wait.validate-flag") && sleeper.is_cancelled());

@@ -1,5 +1,7 @@
-//! Waiting: how long ([`limit`], and [`timer`] in one call), under which cancel tokens (their [`node`]s, and the
-//! [`sleeper`]s there), how ([`block`](mod@block), the one loop in which a thread sleeps), and the raw locks.
+//! Waiting, from the ground up; each imports only what stands before it: [`stopped`], why a wait ended early;
+//! [`block`](mod@block), the one loop in which a thread sleeps; the raw locks; [`list`] and [`registration`], what cancellers know of
+//! a sleeper; [`node`], the part of a cancel token that waits are under, with [`done`], its channel; [`limit`], how long a call may
+//! wait; [`sleeper`], a thread under nodes; [`timer`], a limit in one call.
 
 mod block;
 #[cfg(feature = "crossbeam-channel")]
@@ -9,16 +11,18 @@ mod list;
 mod node;
 mod raw_mutex;
 mod raw_rwlock;
+mod registration;
 mod sleeper;
 mod stopped;
 mod timer;
 
-pub(crate) use block::{Patience, Waiter, block};
+#[cfg(feature = "crossbeam-channel")]
+pub(crate) use block::Stop;
+pub(crate) use block::{Patience, Waiter, block, flags};
 pub use limit::Limit;
 pub(crate) use list::{Linked, Links, List};
 pub(crate) use node::{Cancelled, Node};
 pub(crate) use raw_mutex::{RawMutex, Refused};
 pub(crate) use raw_rwlock::RawRwLock;
-pub(crate) use sleeper::flags;
 pub use stopped::Stopped;
 pub(crate) use timer::Timer;

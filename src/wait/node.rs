@@ -25,16 +25,14 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use super::block::{CANCEL, Waiter, block};
-use super::limit::Limit;
-use super::list::{Linked, Links, List};
+use super::block::{CANCEL, Stop, Waiter, block};
+use super::list::List;
 use super::raw_mutex::RawMutex;
-use super::sleeper;
+use super::registration::{Registration, registration};
 use super::stopped::Stopped;
-use super::timer::Timer;
 use crate::sync::{
-    AtomicU8, FilterOp, Instant, Ordering::Relaxed, ParkToken, UnparkToken, UnsafeCell, covered, now, ord, step,
-    unpark_all, unpark_filter,
+    AtomicU8, FilterOp, Instant, Ordering::Relaxed, ParkToken, UnparkToken, covered, now, ord, step, unpark_all,
+    unpark_filter,
 };
 
 const CANCELLED: u8 = 1;
@@ -187,16 +185,14 @@ impl Node {
         channel
     }
 
-    /// Waits until the flag is set or the deadline has passed.
-    pub(crate) fn wait(&self, limit: Limit<'_>) -> Result<(), Stopped> {
-        if self.check().is_err() {
-            return Ok(());
-        }
-        let limit = match self.deadline {
-            Some(deadline) => limit.or(deadline),
-            None => limit,
-        };
-        block(&mut UntilCancelled { node: self }, &mut Timer::new(&limit))
+    /// Waits until the flag is set. Its deadline is for the caller to look at.
+    pub(crate) fn wait(&self, stop: &mut impl Stop) -> Result<(), Stopped> {
+        block(&mut UntilCancelled { node: self }, stop)
+    }
+
+    /// By which registrations know it.
+    pub(super) fn address(&self) -> usize {
+        (&raw const *self).addr()
     }
 
     /// Has the canceller wake a sleeper.
@@ -227,7 +223,7 @@ impl Node {
         let found = Cell::new(false);
         let mine = |token: ParkToken| {
             // SAFETY: this is called under the queue's lock, and all that sleep there came by `block`.
-            let registration = unsafe { sleeper::registration(token, self) };
+            let registration = unsafe { registration(token, self.address()) };
             if let Some(registration) = registration {
                 // SAFETY: the lock of this node's list is held.
                 *unsafe { registration.woken.exclusive() } = true;
@@ -269,7 +265,7 @@ impl Node {
     #[cfg(all(loom, test))]
     pub(crate) fn behind_another<R>(&self, f: impl FnOnce() -> R) -> R {
         let place = 0_u8;
-        let other = Registration::new((&raw const place).addr());
+        let other = Registration::new(self.address(), (&raw const place).addr());
         // SAFETY: it is in no list, and withdrawn before it ends; where `f` panics the model has failed.
         unsafe { self.register(&other) };
         let result = f();
@@ -331,27 +327,5 @@ impl Waiter for UntilCancelled<'_> {
             // Relaxed: a read-modify-write, which passes on the Release that it may stand behind.
             self.node.state.fetch_and(!PARKED, Relaxed);
         }
-    }
-}
-
-/// What a node knows of a thread that sleeps under it. All of it is used under the lock of the node's list.
-pub(super) struct Registration {
-    /// The queue that the sleeper joins.
-    key: usize,
-    /// Whether the canceller has taken the sleeper out of there.
-    woken: UnsafeCell<bool>,
-    links: Links<Registration>,
-}
-
-// SAFETY: a field.
-unsafe impl Linked for Registration {
-    fn links(&self) -> &Links<Self> {
-        &self.links
-    }
-}
-
-impl Registration {
-    pub(super) fn new(key: usize) -> Self {
-        Self { key, woken: UnsafeCell::new(false), links: Links::new() }
     }
 }

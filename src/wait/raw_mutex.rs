@@ -29,11 +29,8 @@
 
 use std::cell::Cell;
 
-use super::block::{Patience, Waiter, block};
-use super::limit::Limit;
-use super::sleeper::flags;
+use super::block::{Never, Patience, Stop, Waiter, block, flags};
 use super::stopped::Stopped;
-use super::timer::Timer;
 use crate::sync::{
     AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, cleanup, const_fn, covered, ord, step, unpark_all,
     unpark_filter,
@@ -80,14 +77,14 @@ impl RawMutex {
         self.0.compare_exchange(0, LOCKED, ord!("raw.lock-fast", Acquire), Relaxed).map(drop)
     }
 
-    /// Takes the lock, waiting as long as the timer lets.
-    pub(crate) fn lock(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        self.try_fast().or_else(|state| self.lock_slow(state, timer))
+    /// Takes the lock, waiting until something stops that.
+    pub(crate) fn lock(&self, stop: &mut impl Stop) -> Result<(), Refused> {
+        self.try_fast().or_else(|state| self.lock_slow(state, stop))
     }
 
     /// Takes a lock that is never poisoned, for the crate's own short use, and lets go of it by drop.
     pub(crate) fn hold(&self) -> Hold<'_> {
-        self.lock(&mut Timer::new(&Limit::NEVER)).expect("never poisoned, no limit");
+        self.lock(&mut Never).expect("never poisoned, no limit");
         Hold(self)
     }
 
@@ -102,10 +99,10 @@ impl RawMutex {
 
     /// The same after the first try, which met this state.
     #[cold]
-    pub(crate) fn lock_slow(&self, state: u8, timer: &mut Timer<'_>) -> Result<(), Refused> {
+    pub(crate) fn lock_slow(&self, state: u8, stop: &mut impl Stop) -> Result<(), Refused> {
         match self.try_slow(state) {
             Ok(end) => end,
-            Err(_) => block(&mut Locker { mutex: self, losses: 0, handed: false }, timer)
+            Err(_) => block(&mut Locker { mutex: self, losses: 0, handed: false }, stop)
                 .unwrap_or_else(|stopped| Err(Refused::Stopped(stopped))),
         }
     }

@@ -36,10 +36,8 @@ mod waiters;
 use std::cell::Cell;
 
 use self::waiters::{Reader, Writer};
-use super::block::{Waiter, block};
+use super::block::{Stop, Waiter, block, flags};
 use super::raw_mutex::{HANDED, MAX_LOSSES, RETRY, Refused};
-use super::sleeper::flags;
-use super::timer::Timer;
 use crate::sync::{
     AtomicU64, FilterOp, Ordering::Relaxed, ParkToken, UnparkResult, const_fn, covered, ord, step, unpark_filter,
 };
@@ -72,17 +70,17 @@ impl RawRwLock {
 
     // ---- reading -----------------------------------------------------------------------------
 
-    /// Joins the readers, waiting as long as the timer lets.
-    pub(crate) fn read(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        self.try_read_fast().or_else(|state| self.read_slow(state, timer))
+    /// Joins the readers, waiting until something stops that.
+    pub(crate) fn read(&self, stop: &mut impl Stop) -> Result<(), Refused> {
+        self.try_read_fast().or_else(|state| self.read_slow(state, stop))
     }
 
     /// The same after the first try, which met this state.
     #[cold]
-    pub(crate) fn read_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
+    pub(crate) fn read_slow(&self, state: u64, stop: &mut impl Stop) -> Result<(), Refused> {
         match self.try_read_slow(state) {
             Ok(end) => end,
-            Err(_) => self.wait(Reader::new(self), timer),
+            Err(_) => self.wait(Reader::new(self), stop),
         }
     }
 
@@ -151,17 +149,17 @@ impl RawRwLock {
         self.0.compare_exchange(0, WRITER, ord!("rw.write-fast", Acquire), Relaxed).map(drop)
     }
 
-    /// Takes the lock, waiting as long as the timer lets.
-    pub(crate) fn write(&self, timer: &mut Timer<'_>) -> Result<(), Refused> {
-        self.try_write_fast().or_else(|state| self.write_slow(state, timer))
+    /// Takes the lock, waiting until something stops that.
+    pub(crate) fn write(&self, stop: &mut impl Stop) -> Result<(), Refused> {
+        self.try_write_fast().or_else(|state| self.write_slow(state, stop))
     }
 
     /// The same after the first try, which met this state.
     #[cold]
-    pub(crate) fn write_slow(&self, state: u64, timer: &mut Timer<'_>) -> Result<(), Refused> {
+    pub(crate) fn write_slow(&self, state: u64, stop: &mut impl Stop) -> Result<(), Refused> {
         match self.try_write_slow(state) {
             Ok(end) => end,
-            Err(met) => self.wait(Writer::new(self, met), timer),
+            Err(met) => self.wait(Writer::new(self, met), stop),
         }
     }
 
@@ -248,12 +246,8 @@ impl RawRwLock {
     // ---- waiting -----------------------------------------------------------------------------
 
     #[cold]
-    fn wait(
-        &self,
-        mut waiter: impl Waiter<Output = Result<(), Refused>>,
-        timer: &mut Timer<'_>,
-    ) -> Result<(), Refused> {
-        block(&mut waiter, timer).unwrap_or_else(|stopped| Err(Refused::Stopped(stopped)))
+    fn wait(&self, mut waiter: impl Waiter<Output = Result<(), Refused>>, stop: &mut impl Stop) -> Result<(), Refused> {
+        block(&mut waiter, stop).unwrap_or_else(|stopped| Err(Refused::Stopped(stopped)))
     }
 
     /// Lets go of the lock, which the caller holds as the writer, in favour of those whose turn it is.

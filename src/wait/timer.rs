@@ -1,7 +1,9 @@
 //! A limit at work in one call.
 
+use super::block::Stop;
 use super::limit::{Limit, earlier};
 use super::node::Node;
+use super::sleeper::UnderNodes;
 use crate::sync::{Instant, now};
 
 /// A duration becomes an instant when the call first has to wait, and stays that instant for the rest of the call.
@@ -17,8 +19,16 @@ impl<'l> Timer<'l> {
         Timer { limit, end: None }
     }
 
-    /// When the call has to stop; `None` is never.
-    pub(crate) fn deadline(&mut self) -> Option<Instant> {
+    /// Whose cancelling ends the call.
+    pub(crate) fn nodes(&self) -> [Option<&'l Node>; 2] {
+        self.limit.nodes
+    }
+}
+
+impl<'l> Stop for Timer<'l> {
+    type Sleeper = UnderNodes<'l>;
+
+    fn deadline(&mut self) -> Option<Instant> {
         *self.end.get_or_insert_with(|| {
             // A sum past the end of the clock is no limit.
             let end = self.limit.within.and_then(|within| now().checked_add(within));
@@ -27,8 +37,7 @@ impl<'l> Timer<'l> {
         })
     }
 
-    /// Whose cancelling ends the call.
-    pub(crate) fn nodes(&self) -> [Option<&'l Node>; 2] {
-        self.limit.nodes
+    fn sleeper(&self, key: usize) -> UnderNodes<'l> {
+        UnderNodes::new(key, self.nodes())
     }
 }

@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 use loom::sync::Mutex;
 
 use super::execution;
-use super::lot::{Node, Queue};
+
+/// What is told when a point in time has passed.
+pub(super) trait Due {
+    fn due(&self);
+}
 
 #[derive(Default)]
-pub(crate) struct Clock {
+struct Clock {
     /// The system's time when the clock was first asked for, so that an `Instant` taken in the model means something.
     start: OnceCell<Instant>,
     /// Loom's lock, so that loom explores every order of reading, moving and registering.
@@ -21,7 +25,7 @@ pub(crate) struct Clock {
 #[derive(Default)]
 struct Inner {
     passed: Duration,
-    sleepers: Vec<(Instant, Rc<Queue>, Rc<Node>)>,
+    due: Vec<(Instant, Rc<dyn Due>)>,
 }
 
 impl Clock {
@@ -32,38 +36,36 @@ impl Clock {
     fn start(&self) -> Instant {
         *self.start.get_or_init(Instant::now)
     }
+}
 
-    /// Has the node expire once the clock passes `deadline`; called under the lock of the node's queue.
-    pub(super) fn register(&self, deadline: Instant, queue: &Rc<Queue>, node: &Rc<Node>) {
-        let mut inner = self.inner().lock().unwrap();
-        if deadline <= self.start() + inner.passed {
-            node.expired.set(true);
-        } else {
-            inner.sleepers.push((deadline, queue.clone(), node.clone()));
-        }
+/// Has this be told once the clock passes `deadline`; whether it has already, and nothing will be.
+pub(super) fn has_passed(deadline: Instant, due: impl FnOnce() -> Rc<dyn Due>) -> bool {
+    let clock = execution::part::<Clock>();
+    let mut inner = clock.inner().lock().unwrap();
+    let passed = deadline <= clock.start() + inner.passed;
+    if !passed {
+        inner.due.push((deadline, due()));
     }
+    passed
 }
 
 /// Reads the model's clock.
 pub(crate) fn now() -> Instant {
-    let execution = execution::current();
-    let clock = &execution.clock;
+    let clock = execution::part::<Clock>();
     let passed = clock.inner().lock().unwrap().passed;
     clock.start() + passed
 }
 
 /// Moves the clock and wakes every sleeper whose deadline that passes.
 pub(crate) fn advance(by: Duration) {
-    let execution = execution::current();
-    let clock = &execution.clock;
+    let clock = execution::part::<Clock>();
     let mut inner = clock.inner().lock().unwrap();
     inner.passed += by;
     let now = clock.start() + inner.passed;
-    let (due, later): (Vec<_>, _) =
-        mem::take(&mut inner.sleepers).into_iter().partition(|(deadline, ..)| *deadline <= now);
-    inner.sleepers = later;
+    let (due, later): (Vec<_>, _) = mem::take(&mut inner.due).into_iter().partition(|(deadline, _)| *deadline <= now);
+    inner.due = later;
     drop(inner);
-    for (_, queue, node) in due {
-        queue.expire(&node);
+    for (_, due) in due {
+        due.due();
     }
 }

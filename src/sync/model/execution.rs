@@ -5,7 +5,7 @@
 //! hashes as a part of each `ThreadId`; the state is made anew whenever that id is a new one. No hook in the model's
 //! main closure is needed, so a user's bare `loom::model` works.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -13,15 +13,10 @@ use std::rc::Rc;
 
 use loom::sync::Mutex;
 
-use super::clock::Clock;
-use super::lot::Queue;
-
 #[derive(Default)]
-pub(crate) struct Execution {
-    pub(super) clock: Clock,
-    /// One queue for each address that was ever parked on or unparked in this execution. Never iterated, so that
-    /// nothing depends on the order of addresses.
-    pub(super) queues: RefCell<BTreeMap<usize, Rc<Queue>>>,
+struct Execution {
+    /// One of each type that was asked for.
+    parts: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
     /// Behind loom's lock, whose edge stands for a static's being made before every thread.
     globals: OnceCell<Mutex<BTreeMap<usize, Rc<dyn Any>>>>,
 }
@@ -49,7 +44,7 @@ impl Hasher for FirstWord {
 }
 
 /// The state of the execution that is running.
-pub(crate) fn current() -> Rc<Execution> {
+fn current() -> Rc<Execution> {
     let mut word = FirstWord::default();
     loom::thread::current().id().hash(&mut word);
     let id = word.0.expect("loom's thread id hashes its execution's id");
@@ -60,6 +55,14 @@ pub(crate) fn current() -> Rc<Execution> {
     // Outside the borrow: what an earlier execution left may use the state while it goes.
     drop(old);
     state
+}
+
+/// The part of the execution that is of this type, made by the first that asks.
+pub(super) fn part<T: Default + 'static>() -> Rc<T> {
+    let execution = current();
+    let mut parts = execution.parts.borrow_mut();
+    let part = parts.entry(TypeId::of::<T>()).or_insert_with(|| Rc::<T>::default());
+    part.clone().downcast().expect("known by its type")
 }
 
 /// A process-wide value, as [`global!`] hands it out: one for each execution.

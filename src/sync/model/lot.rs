@@ -6,7 +6,7 @@
 //! has passed) and never twice for one sleep, so loom's park token cannot go astray.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -14,35 +14,46 @@ use loom::sync::Mutex;
 use loom::thread::{self, Thread};
 pub(crate) use parking_lot_core::{FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken};
 
+use super::clock::{self, Due};
 use super::execution;
 
-pub(crate) struct Queue {
+/// One queue for each address that was ever parked on or unparked in an execution. Never iterated, so that nothing depends on the
+/// order of addresses.
+type Queues = RefCell<BTreeMap<usize, Rc<Queue>>>;
+
+struct Queue {
     lock: Mutex<()>,
     waiting: RefCell<VecDeque<Rc<Node>>>,
 }
 
 /// A sleeping thread.
-pub(crate) struct Node {
+struct Node {
     thread: Thread,
     token: ParkToken,
     /// Set by the unparker that took the node from the queue.
     woken: Cell<Option<UnparkToken>>,
     /// Set by the clock when the deadline has passed.
-    pub(super) expired: Cell<bool>,
+    expired: Cell<bool>,
 }
 
 impl Queue {
     fn of(key: usize) -> Rc<Self> {
-        let execution = execution::current();
-        let mut queues = execution.queues.borrow_mut();
+        let queues = execution::part::<Queues>();
+        let mut queues = queues.borrow_mut();
         let make = || Rc::new(Queue { lock: Mutex::new(()), waiting: RefCell::default() });
         queues.entry(key).or_insert_with(make).clone()
     }
+}
 
-    /// Wakes a sleeper whose time has passed. It stays in the queue until it takes itself out, so a wake-up may still
-    /// reach it first. Taking the lock orders this against an unpark, so that loom explores both orders.
-    pub(super) fn expire(&self, node: &Node) {
-        let _held = self.lock.lock().unwrap();
+/// A sleeper whose time may pass.
+struct Timed(Rc<Queue>, Rc<Node>);
+
+impl Due for Timed {
+    /// Wakes the sleeper. It stays in the queue until it takes itself out, so a wake-up may still reach it first. Taking the lock
+    /// orders this against an unpark, so that loom explores both orders.
+    fn due(&self) {
+        let Self(queue, node) = self;
+        let _held = queue.lock.lock().unwrap();
         if node.woken.get().is_none() {
             node.expired.set(true);
             node.thread.unpark();
@@ -81,7 +92,7 @@ pub(crate) unsafe fn park(
     let node = Rc::new(Node { thread: thread::current(), token, woken: Cell::new(None), expired: Cell::new(false) });
     queue.waiting.borrow_mut().push_back(node.clone());
     if let Some(deadline) = deadline {
-        execution::current().clock.register(deadline, &queue, &node);
+        node.expired.set(clock::has_passed(deadline, || Rc::new(Timed(queue.clone(), node.clone()))));
     }
     drop(held);
     before_sleep();
