@@ -2,7 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io;
+use std::mem::{self, Discriminant};
+use std::panic::Location;
 
 use super::LockId;
 use crate::Stopped;
@@ -14,6 +17,9 @@ use crate::wait::Refused;
 /// the answer depends on ids alone: never on whether a lock is free, nor on what other threads do. (What a thread holds
 /// may itself depend on timing in two cases; see the crate's [Errors](crate#errors).) `Poisoned` says that a thread
 /// panicked while it held the lock. `WouldBlock` and `Stopped` are part of normal operation.
+///
+/// Two errors are equal if they say the same of the same locks. Places in the source do not count: a test would break when a
+/// line is added.
 ///
 /// # Examples
 ///
@@ -34,7 +40,7 @@ use crate::wait::Refused;
 ///
 /// assert_eq!(admit(&OrderedMutex::new(1, 40)), Ok(39));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum LockError {
     /// The set names one lock twice, or two locks with the same id. Name each lock once, and give each its own id.
@@ -50,6 +56,8 @@ pub enum LockError {
         wanted: LockId,
         /// The highest lock that this thread holds. If it equals `wanted`, it is the same lock or one with the same id.
         held: LockId,
+        /// The call that acquired `held`. It does not count when errors are compared.
+        place: &'static Location<'static>,
     },
     /// A thread panicked while it held this lock. Recover the value with
     /// [`clear_poison_with`](crate::OrderedMutex::clear_poison_with).
@@ -78,23 +86,52 @@ impl LockError {
     }
 }
 
+impl LockError {
+    /// All that counts when errors are compared.
+    fn key(&self) -> (Discriminant<Self>, [Option<LockId>; 2], Option<Stopped>) {
+        let (ids, stopped) = match *self {
+            LockError::Duplicate { id } | LockError::Poisoned { id } | LockError::WouldBlock { id } => {
+                ([Some(id), None], None)
+            }
+            LockError::OutOfOrder { wanted, held, place: _ } => ([Some(wanted), Some(held)], None),
+            LockError::Stopped(stopped) => ([None; 2], Some(stopped)),
+        };
+        (mem::discriminant(self), ids, stopped)
+    }
+}
+
+impl PartialEq for LockError {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for LockError {}
+
+impl Hash for LockError {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LockError::Duplicate { id } => {
                 write!(f, "lock {id} occurs twice in one lock_all; name each lock once and give each its own id")
             }
-            LockError::OutOfOrder { wanted, held } if wanted == held => {
+            LockError::OutOfOrder { wanted, held, place } if wanted == held => {
                 write!(
                     f,
-                    "lock {wanted} wanted while this thread holds it or a lock with the same id; \
+                    "lock {wanted} wanted while this thread holds it or a lock with the same id, acquired at {place}; \
                      pass the guard on instead of locking again, and give each lock its own id"
                 )
             }
-            LockError::OutOfOrder { wanted, held } => {
+            LockError::OutOfOrder { wanted, held, place } => {
                 write!(
                     f,
-                    "lock {wanted} wanted while lock {held} is held; release that first, or acquire both in one lock_all"
+                    "lock {wanted} wanted while lock {held} is held, acquired at {place}; release that first, or acquire \
+                     both in one lock_all"
                 )
             }
             LockError::Poisoned { id } => {

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 
-use super::set::{Exclusive, Request};
+use super::set::{Entry, Exclusive, Request};
+use super::spill::Acquisition;
 use super::{LockError, held};
 use crate::Limit;
 use crate::sync::{PanicWatch, cleanup, step};
@@ -34,8 +36,10 @@ impl<R: Request> Guard<R> {
     /// # Safety
     /// The calling thread has just acquired the lock in the way that is requested, and no other guard stands for that.
     #[inline]
+    #[track_caller]
     pub(super) unsafe fn new(request: R) -> Self {
-        held::push(request.entry().id);
+        let Entry { id, raw } = request.entry();
+        held::push(Acquisition { id, lock: raw.address(), place: Location::caller() });
         Self { request, watch: PanicWatch::new(), thread: PhantomData }
     }
 
@@ -53,6 +57,7 @@ impl<R: Request> Guard<R> {
     /// Acquires the lock, if the order allows it. (The limit is converted already: the conversion may run the caller's
     /// code, which could lock.)
     #[inline]
+    #[track_caller]
     pub(super) fn lock(request: R, limit: &Limit<'_>) -> Result<Self, LockError> {
         let lock = request.entry();
         held::may_wait(lock.id)?;
@@ -65,6 +70,7 @@ impl<R: Request> Guard<R> {
 
     /// Acquires the lock if it is available now.
     #[inline]
+    #[track_caller]
     pub(super) fn try_lock(request: R) -> Result<Self, LockError> {
         let lock = request.entry();
         match lock.raw.try_lock() {
@@ -98,7 +104,7 @@ impl<R: Request> Drop for Guard<R> {
     fn drop(&mut self) {
         cleanup(|| {
             let lock = self.request.entry();
-            held::pop(lock.id);
+            held::pop(lock.id, lock.raw.address());
             if self.watch.panicked() && step!("lock.poison") { lock.raw.poison() } else { lock.raw.unlock() }
         });
     }

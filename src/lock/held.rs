@@ -1,174 +1,151 @@
-//! What the calling thread holds: one id per live guard, the highest that the guard covers.
+//! What the calling thread holds: for each live guard the highest id that it covers, and the place of the call that acquired it.
 //!
-//! The ids are kept sorted, so that the maximum is the last and a guard's entry is found wherever it stands. A lock that
-//! was waited for is above all others and goes to the end; only what a `try_` form took out of order is sorted in.
-//!
-//! The first [`INLINE`] ids stand in the thread-local itself, the rest in a vector that is given back when it is empty
-//! again. So the thread-local needs no destructor, and locks work inside the destructors of others.
+//! The first [`INLINE`] guards stand in the thread-local itself, sorted by their ids: a lock that was waited for is above all others
+//! and goes to the end, only what a `try_` form took out of order is sorted in. The rest is on the [heap](super::spill), which is given
+//! back when it is empty again. So the thread-local needs no destructor, and locks work inside the destructors of others.
 //!
 //! Wherever the list allocates or frees it is whole, and what it read before it reads again: a global allocator may lock
 //! there, and so change the list itself.
 
 use std::cell::Cell;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
+use std::panic::Location;
 
+use super::spill::{Acquisition, Spill};
 use super::{LockError, LockId};
 use crate::sync::{local, step};
 
-/// How many guards a thread holds at once before the list of ids takes heap.
+/// How many guards a thread holds at once before the list takes heap.
 const INLINE: usize = 16;
 
+/// One guard on the heap, in the count.
+const SPILLED: usize = 1 << 8;
+
 struct Held {
-    len: Cell<usize>,
-    inline: [Cell<LockId>; INLINE],
-    /// The ids from `INLINE` on; without heap while there are none.
-    spill: ManuallyDrop<Cell<Vec<LockId>>>,
+    /// How many guards stand in `inline`, and on the heap in units of [`SPILLED`].
+    count: Cell<usize>,
+    inline: [Cell<Acquisition>; INLINE],
+    spill: ManuallyDrop<Spill>,
 }
 
 local! {
     static HELD: Held = Held {
-        len: Cell::new(0),
-        inline: [const { Cell::new(LockId::new(0)) }; INLINE],
-        spill: ManuallyDrop::new(Cell::new(Vec::new())),
+        count: Cell::new(0),
+        inline: [const { Cell::new(Acquisition { id: LockId::new(0), lock: 0, place: Location::caller() }) }; INLINE],
+        spill: ManuallyDrop::new(Spill::new()),
     }
 }
 
 /// Whether the thread may wait for `wanted`: only above everything that it holds.
 #[inline]
 pub(super) fn may_wait(wanted: LockId) -> Result<(), LockError> {
-    HELD.with(|held| match held.highest() {
-        Some(held) if wanted <= held && step!("lock.check-order") => Err(LockError::OutOfOrder { wanted, held }),
-        _ => Ok(()),
-    })
+    HELD.with(|held| if held.count.get() == 0 || held.is_below(wanted) { Ok(()) } else { Err(held.refuse(wanted)) })
 }
 
-/// Notes that the thread has a guard whose highest id is `id`.
+/// Notes that the thread has a guard.
 #[inline]
-pub(super) fn push(id: LockId) {
+pub(super) fn push(guard: Acquisition) {
     if step!("lock.note-held") {
-        HELD.with(|held| held.push(id));
+        HELD.with(|held| held.push(guard));
     }
 }
 
-/// Notes that the guard is gone.
+/// Notes that the guard of this id and lock is gone.
 #[inline]
-pub(super) fn pop(id: LockId) {
+pub(super) fn pop(id: LockId, lock: usize) {
     if step!("lock.note-held") {
-        HELD.with(|held| held.pop(id));
+        HELD.with(|held| held.pop(id, lock));
     }
 }
 
-// What is inlined wherever a lock is acquired and released changes the list for a thread's first guard only.
+// What is inlined wherever a lock is acquired and released is for a thread's first guard only.
 impl Held {
     #[inline]
-    fn highest(&self) -> Option<LockId> {
-        self.len.get().checked_sub(1).map(|last| self.get(last))
-    }
-
-    #[inline]
-    fn push(&self, id: LockId) {
-        if self.len.get() == 0 {
-            self.inline[0].set(id);
-            self.len.set(1);
+    fn push(&self, guard: Acquisition) {
+        if self.count.get() == 0 {
+            self.inline[0].set(guard);
+            self.count.set(1);
         } else {
-            self.insert(id);
+            self.insert(guard);
         }
     }
 
     #[inline]
-    fn pop(&self, id: LockId) {
-        if self.len.get() == 1 && self.inline[0].get() == id {
-            self.len.set(0);
+    fn pop(&self, id: LockId, lock: usize) {
+        if self.count.get() == 1 && self.inline[0].get().lock == lock {
+            self.count.set(0);
         } else {
-            self.remove(id);
+            self.remove(id, lock);
         }
+    }
+
+    /// How many guards are in `inline`.
+    fn len(&self) -> usize {
+        self.count.get() % SPILLED
+    }
+
+    fn is_spilled(&self) -> bool {
+        self.count.get() >= SPILLED
+    }
+
+    fn highest(&self) -> Option<Acquisition> {
+        let inline = self.len().checked_sub(1).map(|last| self.inline[last].get());
+        if self.is_spilled() { inline.max(self.spill.highest()) } else { inline }
     }
 
     #[inline(never)]
-    fn insert(&self, id: LockId) {
-        if self.len.get() >= INLINE {
-            self.reserve();
-            // Within the capacity: nothing is allocated while the vector is out of its cell.
-            self.spilled(|ids| ids.push(id));
-        }
-        let mut at = self.len.get();
-        self.len.set(at + 1);
-        while at > 0 && self.get(at - 1) > id {
-            self.set(at, self.get(at - 1));
-            at -= 1;
-        }
-        self.set(at, id);
-    }
-
-    #[inline(never)]
-    fn remove(&self, id: LockId) {
-        let len = self.len.get();
-        // Every guard has an entry, as guards do not leave their thread: but where thread-locals are no matter of the linker,
-        // the thread's end may make this one anew under a guard that another thread-local keeps.
-        let Some(at) = (0..len).rev().find(|&at| self.get(at) == id) else { return };
-        let last = len - 1;
-        for next in at..last {
-            self.set(next, self.get(next + 1));
-        }
-        self.len.set(last);
-        if last >= INLINE {
-            self.spilled(Vec::pop);
-        }
-        if last == INLINE {
-            // Freed once the list is without it.
-            drop(self.spill.take());
-        }
-    }
-
-    /// Makes room for one more id in the vector.
-    fn reserve(&self) {
-        loop {
-            let (len, capacity) = self.spilled(|ids| (ids.len(), ids.capacity()));
-            if len < capacity {
-                return;
-            }
-            // The allocator may lock and unlock meanwhile, and so make room itself, or need more: only the larger of both
-            // vectors is kept, with what is in the list by now.
-            let mut larger = Vec::with_capacity((2 * capacity).max(INLINE));
-            let unused = self.spilled(|ids| {
-                if larger.capacity() > ids.capacity() {
-                    larger.extend_from_slice(ids);
-                    mem::swap(&mut larger, ids);
-                }
-                larger
-            });
-            // Freed once the list is without it; the allocator may take the room that was just made.
-            drop(unused);
-        }
-    }
-
-    #[inline]
-    fn get(&self, at: usize) -> LockId {
-        match self.inline.get(at) {
-            Some(id) => id.get(),
-            None => self.spilled(|ids| ids[at - INLINE]),
-        }
-    }
-
-    #[inline]
-    fn set(&self, at: usize, id: LockId) {
-        match self.inline.get(at) {
-            Some(slot) => slot.set(id),
-            None => self.spilled(|ids| ids[at - INLINE] = id),
-        }
+    fn is_below(&self, wanted: LockId) -> bool {
+        self.highest().is_none_or(|highest| highest.id < wanted || !step!("lock.check-order"))
     }
 
     #[cold]
-    fn spilled<R>(&self, f: impl FnOnce(&mut Vec<LockId>) -> R) -> R {
-        let mut ids = self.spill.take();
-        let result = f(&mut ids);
-        self.spill.set(ids);
-        result
+    fn refuse(&self, wanted: LockId) -> LockError {
+        let Acquisition { id, place, .. } = self.highest().expect("else it may wait");
+        LockError::OutOfOrder { wanted, held: id, place }
+    }
+
+    #[inline(never)]
+    fn insert(&self, guard: Acquisition) {
+        let mut at = self.len();
+        if at == INLINE {
+            self.spill.push(guard);
+            return self.count.set(self.count.get() + SPILLED);
+        }
+        while at > 0 && self.inline[at - 1].get() > guard {
+            self.inline[at].set(self.inline[at - 1].get());
+            at -= 1;
+        }
+        self.inline[at].set(guard);
+        self.count.set(self.count.get() + 1);
+    }
+
+    #[inline(never)]
+    fn remove(&self, id: LockId, lock: usize) {
+        let len = self.len();
+        let is_it = |at: &usize| {
+            let guard = self.inline[*at].get();
+            guard.lock == lock && guard.id == id
+        };
+        if let Some(at) = (0..len).rev().find(is_it) {
+            for next in at + 1..len {
+                self.inline[next - 1].set(self.inline[next].get());
+            }
+            return self.count.set(self.count.get() - 1);
+        }
+        // Every guard has an entry, as guards do not leave their thread: but where thread-locals are no matter of the linker,
+        // the thread's end may make this one anew under a guard that another thread-local keeps.
+        if self.is_spilled() {
+            self.spill.remove(Acquisition { id, lock, place: Location::caller() });
+            self.count.set(self.count.get() - SPILLED);
+            if !self.is_spilled() {
+                self.spill.free();
+            }
+        }
     }
 }
 
 /// How many guards the thread holds, for models.
 #[cfg(all(loom, test))]
 pub(crate) fn depth() -> usize {
-    HELD.with(|held| held.len.get())
+    HELD.with(|held| held.len() + held.count.get() / SPILLED)
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
+use std::panic::Location;
 
 use super::iter::{Iter, IterMut};
 use super::set::{Exclusive, LockSet, Request, Uniform};
+use super::spill::Acquisition;
 use super::take::{Acquired, How, release_all, take_all};
 use super::{LockError, held};
 use crate::Limit;
@@ -59,6 +61,7 @@ use crate::sync::{PanicWatch, cleanup, step};
 /// # Ok::<(), LockError>(())
 /// ```
 #[inline(always)]
+#[track_caller]
 pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
     lock_limited(set, &Limit::NEVER)
 }
@@ -83,11 +86,13 @@ pub fn lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
 /// # Ok::<(), raddle::LockError>(())
 /// ```
 #[inline(always)]
+#[track_caller]
 pub fn lock_all_within<'l, S: LockSet>(set: S, limit: impl Into<Limit<'l>>) -> Result<Locked<S>, LockError> {
     lock_limited(set, &limit.into())
 }
 
 #[inline(always)]
+#[track_caller]
 fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, LockError> {
     let acquired = take_all(&set, How::Within(limit))?;
     Ok(Locked::new(set, acquired))
@@ -118,6 +123,7 @@ fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, Lock
 /// # Ok::<(), LockError>(())
 /// ```
 #[inline]
+#[track_caller]
 pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
     let acquired = take_all(&set, How::Try)?;
     Ok(Locked::new(set, acquired))
@@ -224,9 +230,10 @@ unsafe impl<S: LockSet + Sync> Sync for Locked<S> where S::Targets: Sync {}
 
 impl<S: LockSet> Locked<S> {
     #[inline(always)]
+    #[track_caller]
     fn new(set: S, acquired: Option<Acquired>) -> Self {
         if let Some(acquired) = &acquired {
-            held::push(acquired.highest);
+            held::push(Acquisition { id: acquired.highest, lock: acquired.first, place: Location::caller() });
         }
         Self { set, acquired, watch: PanicWatch::new(), thread: PhantomData }
     }
@@ -346,7 +353,7 @@ impl<S: LockSet> Drop for Locked<S> {
     fn drop(&mut self) {
         cleanup(|| {
             let Some(acquired) = &self.acquired else { return };
-            held::pop(acquired.highest);
+            held::pop(acquired.highest, acquired.first);
             if self.watch.panicked() && step!("lock.poison-all") {
                 self.set.each(|lock| lock.raw.poison());
             } else {

@@ -1,6 +1,6 @@
 //! Locks that carry an id, of which a thread acquires any number at once, in an order that cannot deadlock.
 //!
-//! [`id`] identifies a lock, [`held`] records what a thread holds, [`mutex`] and [`rwlock`] are one lock with its
+//! [`id`] identifies a lock, [`held`] records what a thread holds, with [`spill`] where that is much, [`mutex`] and [`rwlock`] are one lock with its
 //! [`guard`], [`raw`] is what these have in common, [`set`] is what [`lock_all`] accepts, [`take`] how it acquires that
 //! in order, [`locked`] the call and the guard that it returns, [`iter`] the iterators over the values, [`error`] the
 //! error.
@@ -15,6 +15,7 @@ mod mutex;
 mod raw;
 mod rwlock;
 mod set;
+mod spill;
 mod swap;
 mod take;
 

@@ -115,6 +115,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below this one (this one itself
     /// included), [`Poisoned`](LockError::Poisoned).
     #[inline]
+    #[track_caller]
     pub fn lock(&self) -> Result<OrderedMutexGuard<'_, T>, LockError> {
         Guard::lock(self, &Limit::NEVER)
     }
@@ -142,6 +143,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// # Ok::<(), LockError>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub fn lock_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedMutexGuard<'_, T>, LockError> {
         Guard::lock(self, &limit.into())
     }
@@ -180,6 +182,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// # Ok::<(), LockError>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub fn try_lock(&self) -> Result<OrderedMutexGuard<'_, T>, LockError> {
         Guard::try_lock(self)
     }
@@ -247,6 +250,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// assert!(lock.lock()?.is_empty());
     /// # Ok::<(), LockError>(())
     /// ```
+    #[track_caller]
     pub fn clear_poison_with<R>(&self, recover: impl FnOnce(&mut T) -> R) -> Option<R> {
         if !self.raw.lock_poisoned() {
             return None;

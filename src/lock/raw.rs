@@ -1,5 +1,7 @@
 //! A raw lock and the way in which it is wanted.
 
+use std::ptr;
+
 use crate::wait::{Limit, RawMutex, RawRwLock, Refused, Timer};
 
 #[derive(Clone, Copy)]
@@ -14,6 +16,15 @@ pub(super) enum Raw<'r> {
 pub(super) struct Met(u64);
 
 impl Raw<'_> {
+    /// By which a lock is known from all others.
+    #[inline(always)]
+    pub(super) fn address(self) -> usize {
+        match self {
+            Raw::Mutex(raw) => ptr::from_ref(raw).addr(),
+            Raw::Read(raw) | Raw::Write(raw) => ptr::from_ref(raw).addr(),
+        }
+    }
+
     /// Acquires the lock if nobody holds it or waits for it: the first try of every way to acquire it.
     #[inline(always)]
     pub(super) fn try_fast(self) -> Result<(), Met> {

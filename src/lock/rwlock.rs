@@ -119,6 +119,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below this one (this one itself
     /// included, to read or to write), [`Poisoned`](LockError::Poisoned).
     #[inline]
+    #[track_caller]
     pub fn read(&self) -> Result<OrderedReadGuard<'_, T>, LockError> {
         Guard::lock(self.as_read(), &Limit::NEVER)
     }
@@ -146,6 +147,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// # Ok::<(), LockError>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub fn read_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedReadGuard<'_, T>, LockError> {
         Guard::lock(self.as_read(), &limit.into())
     }
@@ -170,6 +172,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// # Ok::<(), LockError>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub fn try_read(&self) -> Result<OrderedReadGuard<'_, T>, LockError> {
         Guard::try_lock(self.as_read())
     }
@@ -182,6 +185,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// # Errors
     /// As [`read`](OrderedRwLock::read).
     #[inline]
+    #[track_caller]
     pub fn write(&self) -> Result<OrderedWriteGuard<'_, T>, LockError> {
         Guard::lock(self.as_write(), &Limit::NEVER)
     }
@@ -191,6 +195,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// # Errors
     /// As [`read_within`](OrderedRwLock::read_within).
     #[inline]
+    #[track_caller]
     pub fn write_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<OrderedWriteGuard<'_, T>, LockError> {
         Guard::lock(self.as_write(), &limit.into())
     }
@@ -202,6 +207,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
     #[inline]
+    #[track_caller]
     pub fn try_write(&self) -> Result<OrderedWriteGuard<'_, T>, LockError> {
         Guard::try_lock(self.as_write())
     }
@@ -248,6 +254,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// assert!(lock.read()?.is_empty());
     /// # Ok::<(), LockError>(())
     /// ```
+    #[track_caller]
     pub fn clear_poison_with<R>(&self, recover: impl FnOnce(&mut T) -> R) -> Option<R> {
         if !self.raw.write_poisoned() {
             return None;

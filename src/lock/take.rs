@@ -29,6 +29,8 @@ pub(super) enum How<'a> {
 pub(super) struct Acquired {
     /// The highest id.
     pub(super) highest: LockId,
+    /// The address of the lock that was named first.
+    pub(super) first: usize,
     /// They are two, of which the upper was named first.
     swap: Swap,
 }
@@ -56,19 +58,19 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
         } else if upper.try_fast().is_err() {
             in_order(set, 1, how)?;
         }
-        return Ok(Some(Acquired { highest, swap }));
+        return Ok(Some(Acquired { highest, first: one.raw.address(), swap }));
     }
-    let mut ends: Option<(LockId, LockId)> = None;
+    let mut ends: Option<(Entry<'_>, LockId)> = None;
     let mut rising = true;
-    set.each(|Entry { id, .. }| {
-        ends = Some(ends.map_or((id, id), |(first, last)| {
-            rising &= last < id;
-            (first, id)
+    set.each(|lock| {
+        ends = Some(ends.map_or((lock, lock.id), |(first, last)| {
+            rising &= last < lock.id;
+            (first, lock.id)
         }));
     });
     let Some((first, last)) = ends else { return Ok(None) };
     let Survey { lowest, highest, distinct } =
-        if rising { Survey { lowest: first, highest: last, distinct: true } } else { survey(set, first) };
+        if rising { Survey { lowest: first.id, highest: last, distinct: true } } else { survey(set, first.id) };
     how.may_acquire(lowest)?;
     let mut taken = 0;
     if distinct {
@@ -78,11 +80,11 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
             had
         });
         if all {
-            return Ok(Some(Acquired { highest, swap: Swap::NONE }));
+            return Ok(Some(Acquired { highest, first: first.raw.address(), swap: Swap::NONE }));
         }
     }
     not_at_once(set, taken, rising, how)?;
-    Ok(Some(Acquired { highest, swap: Swap::NONE }))
+    Ok(Some(Acquired { highest, first: first.raw.address(), swap: Swap::NONE }))
 }
 
 /// Releases the locks that were acquired for a set. Of two the upper one first: who waits for both waits for the lower one.

@@ -16,6 +16,7 @@ use raddle::{CancelToken, Limit, LockError, OrderedMutex, Stopped};
 
 use crate::asleep::Bed;
 use crate::lock::holds_nothing;
+use crate::out_of_order;
 use crate::stress::{Roll, watched};
 use crate::thread;
 use table::{Row, Stage, Stop, table};
@@ -36,7 +37,7 @@ fn call(stage: &dyn Stage, stop: Stop<'_>, bed: &Bed) -> Result<(), Stopped> {
     let guard = low.lock().unwrap();
     bed.enter();
     let end = stage.call(stop);
-    assert_eq!(first.lock().err(), Some(LockError::OutOfOrder { wanted: first.id(), held: low.id() }));
+    assert_eq!(first.lock().err(), Some(out_of_order(first.id(), low.id())));
     drop(guard);
     holds_nothing();
     end

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::panic::Location;
 use std::{fmt, io};
 
 use raddle::{InitError, LockError, LockId, Stopped, WaitError, WorkerPanicked};
@@ -46,14 +47,19 @@ fn of_locks() {
         LockError::Duplicate { id: held },
         "lock 12:345 occurs twice in one lock_all; name each lock once and give each its own id",
     );
+    let place = Location::caller();
     says(
-        LockError::OutOfOrder { wanted, held },
-        "lock 678 wanted while lock 12:345 is held; release that first, or acquire both in one lock_all",
+        LockError::OutOfOrder { wanted, held, place },
+        &format!(
+            "lock 678 wanted while lock 12:345 is held, acquired at {place}; release that first, or acquire both in one lock_all"
+        ),
     );
     says(
-        LockError::OutOfOrder { wanted: held, held },
-        "lock 12:345 wanted while this thread holds it or a lock with the same id; pass the guard on instead of locking \
-         again, and give each lock its own id",
+        LockError::OutOfOrder { wanted: held, held, place },
+        &format!(
+            "lock 12:345 wanted while this thread holds it or a lock with the same id, acquired at {place}; pass the guard on \
+             instead of locking again, and give each lock its own id"
+        ),
     );
     says(
         LockError::Poisoned { id: wanted },
@@ -166,7 +172,7 @@ where
 fn in_functions_that_return_errors_of_io() {
     let id = LockId::new(1);
     is_io(LockError::Duplicate { id }, io::ErrorKind::Deadlock);
-    is_io(LockError::OutOfOrder { wanted: id, held: id }, io::ErrorKind::Deadlock);
+    is_io(LockError::OutOfOrder { wanted: id, held: id, place: Location::caller() }, io::ErrorKind::Deadlock);
     is_io(LockError::WouldBlock { id }, io::ErrorKind::WouldBlock);
     is_io(LockError::Poisoned { id }, io::ErrorKind::Other);
     is_io(WaitError::Panicked(WorkerPanicked), io::ErrorKind::Other);

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use raddle::{Lazy, Limit, LockError, OrderedMutex, OrderedMutexGuard, OrderedRwLock, WaitGroup, Worker};
 
+use crate::out_of_order;
+
 /// A conversion into a limit is the caller's code: a lock that it takes counts for the wait that follows.
 #[test]
 fn a_conversion_that_locks() {
@@ -23,7 +25,7 @@ fn a_conversion_that_locks() {
         }
     }
 
-    let refused = LockError::OutOfOrder { wanted: LOW.id(), held: HIGH.id() };
+    let refused = out_of_order(LOW.id(), HIGH.id());
     assert_eq!(LOW.lock_within(Locking).err(), Some(refused));
     HELD.take();
     assert_eq!(raddle::lock_all_within((&LOW,), Locking).err(), Some(refused));
@@ -119,7 +121,7 @@ fn a_guard_in_a_thread_local_counts_while_it_ends() {
         KEEPS.set(Some(Keeps { tries, _guard: HIGH.lock().unwrap() }));
     });
     ends.join().unwrap();
-    let refused = Err(LockError::OutOfOrder { wanted: LOW.id(), held: HIGH.id() });
+    let refused = Err(out_of_order(LOW.id(), HIGH.id()));
     let native = !cfg!(any(
         all(windows, target_env = "gnu"),
         target_os = "android",

@@ -12,6 +12,7 @@ use raddle::{
 };
 
 use crate::once::{here, place_of_panic};
+use crate::out_of_order;
 use crate::stress::watched;
 use crate::thread;
 
@@ -114,7 +115,7 @@ fn two_locks_of_one_id() {
         assert_eq!(lock_all([&a, &c, &b]).err(), twice);
         assert_eq!(try_lock_all((&b, &a)).err(), twice);
         let guard = a.lock().unwrap();
-        assert_eq!(b.lock().err(), Some(LockError::OutOfOrder { wanted: id(5), held: id(5) }));
+        assert_eq!(b.lock().err(), Some(out_of_order(id(5), id(5))));
         // Which waits for nobody.
         assert_eq!(*b.try_lock().unwrap(), 2);
         drop(guard);
@@ -126,9 +127,7 @@ fn two_locks_of_one_id() {
 fn lower_ids_are_refused_free_or_taken() {
     watched(|_| {
         let [low, middle, high] = [1, 2, 3].map(|id| OrderedMutex::new(id, id));
-        let refused = |wanted: &OrderedMutex<u64>, held: &OrderedMutex<u64>| {
-            Some(LockError::OutOfOrder { wanted: wanted.id(), held: held.id() })
-        };
+        let refused = |wanted: &OrderedMutex<u64>, held: &OrderedMutex<u64>| Some(out_of_order(wanted.id(), held.id()));
         let guard = middle.lock().unwrap();
         let all = || {
             assert_eq!(low.lock().err(), refused(&low, &middle));
@@ -160,7 +159,7 @@ fn one_lock_again() {
     watched(|_| {
         let lock = OrderedMutex::new(7, ());
         let guard = lock.lock().unwrap();
-        let again = Some(LockError::OutOfOrder { wanted: id(7), held: id(7) });
+        let again = Some(out_of_order(id(7), id(7)));
         assert_eq!(lock.lock().err(), again);
         assert_eq!(lock.lock_within(Duration::MAX).err(), again);
         assert_eq!(lock_all((&lock,)).err(), again);
@@ -180,9 +179,9 @@ fn a_forgotten_guard_is_held_for_ever() {
     watched(|_| {
         let [low, middle, high] = [1, 2, 3].map(|id| OrderedMutex::new(id, ()));
         std::mem::forget(middle.lock().unwrap());
-        let held = Some(LockError::OutOfOrder { wanted: id(2), held: id(2) });
+        let held = Some(out_of_order(id(2), id(2)));
         assert_eq!(middle.lock().err(), held);
-        assert_eq!(low.lock().err(), Some(LockError::OutOfOrder { wanted: id(1), held: id(2) }));
+        assert_eq!(low.lock().err(), Some(out_of_order(id(1), id(2))));
         assert_eq!(low.try_lock().err(), None);
         assert_eq!(high.lock().err(), None, "above it goes on");
         // Other threads wait to their limits, and no others.
@@ -194,11 +193,11 @@ fn a_forgotten_guard_is_held_for_ever() {
             });
         });
         std::mem::forget(try_lock_all((&low, &high)).unwrap());
-        assert_eq!(high.lock().err(), Some(LockError::OutOfOrder { wanted: id(3), held: id(3) }));
+        assert_eq!(high.lock().err(), Some(out_of_order(id(3), id(3))));
         // A guard of a forgotten entry's id leaves the entry alone.
         let twin = OrderedMutex::new(3, ());
         drop(twin.try_lock().unwrap());
-        assert_eq!(high.lock().err(), Some(LockError::OutOfOrder { wanted: id(3), held: id(3) }));
+        assert_eq!(high.lock().err(), Some(out_of_order(id(3), id(3))));
     });
 }
 
@@ -211,13 +210,13 @@ fn guards_dropped_in_any_order() {
             let mut guards: Vec<_> = locks.iter().map(|lock| Some(lock.lock().unwrap())).collect();
             for turn in 0..40 {
                 let held = guards.iter().rposition(Option::is_some).unwrap() as u64 + 1;
-                assert_eq!(locks[0].lock().err(), Some(LockError::OutOfOrder { wanted: id(1), held: id(held) }));
+                assert_eq!(locks[0].lock().err(), Some(out_of_order(id(1), id(held))));
                 // Every step is prime to 40 or is not; take the next that is there.
                 let at = (0..40).map(|more| (turn * step + more) % 40).find(|&at| guards[at].is_some()).unwrap();
                 assert_eq!(*guards[at].take().unwrap(), at as u64 + 1);
                 if let Some(held) = guards.iter().rposition(Option::is_some) {
                     let wanted = &locks[held];
-                    let refused = LockError::OutOfOrder { wanted: wanted.id(), held: wanted.id() };
+                    let refused = out_of_order(wanted.id(), wanted.id());
                     assert_eq!(wanted.lock().err(), Some(refused));
                 }
             }
@@ -469,7 +468,7 @@ fn an_empty_set_is_locked_without_effect() {
         let guard = high.lock().unwrap();
         let empty = (lock_all(none).unwrap(), lock_all(&none[..]).unwrap(), try_lock_all(Vec::from(none)).unwrap());
         assert_eq!(format!("{:?}", empty.0), "Locked {}");
-        assert_eq!(low.lock().err(), Some(LockError::OutOfOrder { wanted: id(1), held: id(2) }));
+        assert_eq!(low.lock().err(), Some(out_of_order(id(1), id(2))));
         drop(guard);
         assert_eq!(low.lock().err(), None, "an empty set does not count");
         drop(empty);
@@ -637,7 +636,7 @@ fn try_forms_take_out_of_order_and_count() {
         let [a, b, c, d] = [1, 2, 3, 4].map(|id| OrderedMutex::new(id, id));
         let high = c.lock().unwrap();
         let late = a.try_lock().unwrap();
-        assert_eq!(b.lock().err(), Some(LockError::OutOfOrder { wanted: id(2), held: id(3) }));
+        assert_eq!(b.lock().err(), Some(out_of_order(id(2), id(3))));
         // The one that was taken late is not the highest.
         drop(high);
         assert_eq!(b.lock().err(), None);
@@ -647,9 +646,9 @@ fn try_forms_take_out_of_order_and_count() {
         assert_eq!(try_lock_all((&b, &a)).err(), Some(LockError::WouldBlock { id: id(1) }));
         drop(set);
         assert_eq!(c.lock().err(), None);
-        assert_eq!(b.lock().err(), Some(LockError::OutOfOrder { wanted: id(2), held: id(2) }));
+        assert_eq!(b.lock().err(), Some(out_of_order(id(2), id(2))));
         drop(late);
-        assert_eq!(a.lock().err(), Some(LockError::OutOfOrder { wanted: id(1), held: id(2) }));
+        assert_eq!(a.lock().err(), Some(out_of_order(id(1), id(2))));
         drop(between);
         free(&[&a, &b, &c, &d]);
     });
@@ -735,7 +734,7 @@ impl Drop for LocksAtEnd {
         drop(both);
         let many: Vec<_> = (10..40).map(|id| OrderedMutex::new(id, id)).collect();
         let guards: Vec<_> = many.iter().map(|lock| lock.lock().unwrap()).collect();
-        let refused = LockError::OutOfOrder { wanted: FIRST.id(), held: LockId::new(39) };
+        let refused = out_of_order(FIRST.id(), LockId::new(39));
         assert_eq!(FIRST.lock().err(), Some(refused));
         drop(guards);
         assert!(FIRST.lock_within(Duration::MAX).is_ok());

@@ -14,6 +14,7 @@ mod channel;
 mod counter;
 mod errors;
 mod heap;
+mod held;
 mod hostile;
 mod lock;
 mod once;
@@ -33,3 +34,8 @@ mod transfer;
 mod trees;
 mod types;
 mod wait_group;
+
+/// The error, as far as its place does not count.
+fn out_of_order(wanted: raddle::LockId, held: raddle::LockId) -> raddle::LockError {
+    raddle::LockError::OutOfOrder { wanted, held, place: std::panic::Location::caller() }
+}

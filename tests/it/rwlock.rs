@@ -14,6 +14,7 @@ use raddle::{LockError, LockId, OrderedMutex, OrderedRwLock, Stopped, lock_all};
 
 use crate::asleep::Bed;
 use crate::lock::{holds_nothing, panic_quietly, panics, while_held};
+use crate::out_of_order;
 use crate::stress::watched;
 use crate::thread;
 
@@ -107,7 +108,7 @@ fn a_writer_excludes_everybody() {
 fn a_second_time_is_out_of_order() {
     watched(|_| {
         let lock = OrderedRwLock::new(3, ());
-        let again = Some(LockError::OutOfOrder { wanted: id(3), held: id(3) });
+        let again = Some(out_of_order(id(3), id(3)));
         let busy = Some(LockError::WouldBlock { id: id(3) });
         let waits = || {
             assert_eq!((lock.read().err(), lock.write().err()), (again, again));
@@ -136,7 +137,7 @@ fn all_kinds_of_lock_stand_in_one_order() {
     watched(|_| {
         let (low, high) = (OrderedMutex::new(1, ()), OrderedMutex::new(5, ()));
         let lock = OrderedRwLock::new(3, ());
-        let refused = |wanted, held| Some(LockError::OutOfOrder { wanted: id(wanted), held: id(held) });
+        let refused = |wanted, held| Some(out_of_order(id(wanted), id(held)));
         let below = low.lock().unwrap();
         let read = lock.read().unwrap();
         assert_eq!(low.lock().err(), refused(1, 3));
@@ -269,7 +270,7 @@ fn a_forgotten_reader_keeps_writers_out_and_no_readers() {
     watched(|_| {
         let lock = OrderedRwLock::new(2, ());
         std::mem::forget(lock.read().unwrap());
-        assert_eq!(lock.write().err(), Some(LockError::OutOfOrder { wanted: id(2), held: id(2) }));
+        assert_eq!(lock.write().err(), Some(out_of_order(id(2), id(2))));
         thread::scope(|threads| {
             threads.spawn(|| {
                 assert_eq!((lock.read().err(), lock.write_within(NOW).err()), (None, TIMED_OUT));

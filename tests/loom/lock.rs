@@ -1,5 +1,6 @@
 //! Models of the ordered locks.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use super::explore::{Judge, Shared, explore, spawn};
@@ -107,7 +108,7 @@ fn nested_the_wrong_way() {
         });
         let mut outer = locks[1].lock().unwrap();
         *outer += 1;
-        let refused = LockError::OutOfOrder { wanted: locks[0].id(), held: locks[1].id() };
+        let refused = LockError::OutOfOrder { wanted: locks[0].id(), held: locks[1].id(), place: Location::caller() };
         assert_eq!(locks[0].lock().err(), Some(refused));
     });
 }

@@ -14,6 +14,7 @@ use raddle::{
 };
 
 use super::cases;
+use crate::out_of_order;
 use crate::stress::watched;
 use crate::thread;
 
@@ -174,7 +175,7 @@ impl Model {
         let may_wait = !matches!(patience, Patience::Try);
         if let (true, Some(&wanted), Some(&held)) = (may_wait, sorted.first(), self.held.iter().max()) {
             if self.ids[wanted] <= held {
-                return Err(LockError::OutOfOrder { wanted: lock_id(self.ids[wanted]), held: lock_id(held) });
+                return Err(out_of_order(lock_id(self.ids[wanted]), lock_id(held)));
             }
         }
         let mut seen = HashSet::new();
@@ -433,8 +434,7 @@ fn steps_on<'a>(
     }
     // Nothing else is held, here or by a set that was refused.
     let first = OrderedMutex::new(0, ());
-    let refused =
-        model.held.iter().max().map(|&held| LockError::OutOfOrder { wanted: first.id(), held: lock_id(held) });
+    let refused = model.held.iter().max().map(|&held| out_of_order(first.id(), lock_id(held)));
     assert_eq!(first.lock().err(), refused);
     for at in 0..locks.len() {
         let id = lock_id(model.ids[at]);

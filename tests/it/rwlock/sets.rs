@@ -9,6 +9,7 @@ use raddle::{
 
 use super::{NOW, TIMED_OUT, free, id, poison};
 use crate::lock::{holds_nothing, panic_quietly, panics, while_held};
+use crate::out_of_order;
 use crate::stress::watched;
 use crate::thread;
 
@@ -202,7 +203,7 @@ fn a_panic_poisons_what_the_set_may_have_changed() {
 #[test]
 fn a_set_counts_as_its_highest() {
     let [low, middle, high] = [1, 2, 3].map(|id| OrderedRwLock::new(id, ()));
-    let refused = |wanted, held| Some(LockError::OutOfOrder { wanted: id(wanted), held: id(held) });
+    let refused = |wanted, held| Some(out_of_order(id(wanted), id(held)));
     let set: Locked<_> = lock_all((high.as_read(), low.as_write())).unwrap();
     assert_eq!((middle.read().err(), high.read().err()), (refused(2, 3), refused(3, 3)));
     assert_eq!(lock_all((middle.as_read(), OrderedRwLock::new(9, ()).as_write())).err(), refused(2, 3));

@@ -1,0 +1,154 @@
+//! Guards of a thread that holds many, of which the highest is found at once, and any goes in logarithmic time.
+//!
+//! Two binary heaps: all guards, and those of them that are gone. Where the highest of both is the same it leaves both; and before
+//! half of all are gone both are sorted, and what is gone is taken out.
+//!
+//! Both heaps always have room for all guards, so only [`push`](Spill::push) allocates; that, and [`free`](Spill::free), leave the
+//! guards whole meanwhile.
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::mem;
+use std::panic::Location;
+
+use super::LockId;
+
+/// How many guards there is room for at first.
+const FIRST: usize = 16;
+
+/// A live guard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Acquisition {
+    /// The highest that the guard covers.
+    pub(super) id: LockId,
+    /// The address of a lock that it covers: two guards may have one id.
+    pub(super) lock: usize,
+    /// Where it was acquired.
+    pub(super) place: &'static Location<'static>,
+}
+
+pub(super) struct Spill(Cell<Heaps>);
+
+#[derive(Default)]
+struct Heaps {
+    all: BinaryHeap<Acquisition>,
+    /// Each is in `all`, too. The highest of `all` is not here, unless it is there twice.
+    gone: BinaryHeap<Acquisition>,
+}
+
+impl Spill {
+    pub(super) const fn new() -> Self {
+        Self(Cell::new(Heaps { all: BinaryHeap::new(), gone: BinaryHeap::new() }))
+    }
+
+    /// Nothing that is done in between allocates or frees.
+    fn with<R>(&self, f: impl FnOnce(&mut Heaps) -> R) -> R {
+        let mut heaps = self.0.take();
+        let result = f(&mut heaps);
+        self.0.set(heaps);
+        result
+    }
+
+    pub(super) fn highest(&self) -> Option<Acquisition> {
+        self.with(|heaps| heaps.all.peek().copied())
+    }
+
+    pub(super) fn push(&self, guard: Acquisition) {
+        self.reserve();
+        self.with(|heaps| heaps.all.push(guard));
+    }
+
+    /// The guard is here.
+    pub(super) fn remove(&self, guard: Acquisition) {
+        self.with(|heaps| heaps.remove(guard));
+    }
+
+    /// Gives the heap back; no guard is here any more.
+    pub(super) fn free(&self) {
+        drop(self.0.take());
+    }
+
+    /// Makes room for one more guard.
+    fn reserve(&self) {
+        loop {
+            let (len, room) = self.with(|heaps| (heaps.all.len(), heaps.room()));
+            if len < room {
+                return;
+            }
+            // The allocator may lock and unlock meanwhile, and so make room itself, or need more: only the larger of both is
+            // kept, with what is here by now.
+            let mut larger = Heaps::with_room((2 * room).max(FIRST));
+            let unused = self.with(|heaps| {
+                if larger.room() > heaps.room() {
+                    larger.take_over(heaps);
+                    mem::swap(&mut larger, heaps);
+                }
+                larger
+            });
+            drop(unused);
+        }
+    }
+}
+
+impl Heaps {
+    fn with_room(room: usize) -> Self {
+        Self { all: BinaryHeap::with_capacity(room), gone: BinaryHeap::with_capacity(room) }
+    }
+
+    fn room(&self) -> usize {
+        self.all.capacity().min(self.gone.capacity())
+    }
+
+    /// Moves what is in the other heaps to these, which are empty and have room for it.
+    fn take_over(&mut self, other: &mut Self) {
+        for (mine, others) in [(&mut self.all, &mut other.all), (&mut self.gone, &mut other.gone)] {
+            let mut guards = mem::take(mine).into_vec();
+            guards.extend_from_slice(others.as_slice());
+            *mine = guards.into();
+            others.clear();
+        }
+    }
+
+    fn remove(&mut self, guard: Acquisition) {
+        self.gone.push(guard);
+        while self.gone.peek().is_some() && self.gone.peek() == self.all.peek() {
+            self.gone.pop();
+            self.all.pop();
+        }
+        if self.gone.len() > self.all.len() / 2 {
+            self.take_out();
+        }
+    }
+
+    /// Takes out of all guards those that are gone.
+    fn take_out(&mut self) {
+        let mut all = mem::take(&mut self.all).into_sorted_vec();
+        let mut gone = mem::take(&mut self.gone).into_sorted_vec();
+        let mut next = gone.iter().peekable();
+        all.retain(|guard| next.next_if_eq(&guard).is_none());
+        gone.clear();
+        *self = Self { all: all.into(), gone: gone.into() };
+    }
+}
+
+/// By id, then by lock. Where it was acquired makes no difference.
+impl Ord for Acquisition {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id).then(self.lock.cmp(&other.lock))
+    }
+}
+
+impl PartialOrd for Acquisition {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Acquisition {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Acquisition {}
