@@ -35,7 +35,7 @@ unsafe impl<R: Request> Sync for Guard<R> where R::Target: Sync {}
 impl<R: Request> Guard<R> {
     /// # Safety
     /// The calling thread has just acquired the lock in the way that is requested, and no other guard stands for that.
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     pub(super) unsafe fn new(request: R) -> Self {
         let Entry { id, raw } = request.entry();
@@ -56,7 +56,7 @@ impl<R: Request> Guard<R> {
 
     /// Acquires the lock, if the order allows it. (The limit is converted already: the conversion may run the caller's
     /// code, which could lock.)
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     pub(super) fn lock(request: R, limit: &Limit<'_>) -> Result<Self, LockError> {
         let lock = request.entry();
@@ -100,7 +100,7 @@ impl<R: Exclusive> DerefMut for Guard<R> {
 }
 
 impl<R: Request> Drop for Guard<R> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         cleanup(|| {
             let lock = self.request.entry();

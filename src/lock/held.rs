@@ -36,6 +36,12 @@ local! {
     }
 }
 
+/// Whether the thread holds nothing.
+#[inline]
+pub(super) fn is_empty() -> bool {
+    HELD.with(|held| held.count.get() == 0)
+}
+
 /// Whether the thread may wait for `wanted`: only above everything that it holds.
 #[inline]
 pub(super) fn may_wait(wanted: LockId) -> Result<(), LockError> {

@@ -46,7 +46,7 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
         let swapped = other.id < one.id;
         let swap = Swap::when(swapped);
         let [lowest, highest] = swap.ids(one.id, other.id);
-        how.may_acquire(lowest)?;
+        how.may_acquire(|| lowest)?;
         if one.id == other.id {
             return Err(LockError::Duplicate { id: one.id });
         }
@@ -60,18 +60,18 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
         }
         return Ok(Some(Acquired { highest, first: one.raw.address(), swap }));
     }
-    let mut ends: Option<(Entry<'_>, LockId)> = None;
+    let mut ends: Option<(LockId, LockId)> = None;
     let mut rising = true;
-    set.each(|lock| {
-        ends = Some(ends.map_or((lock, lock.id), |(first, last)| {
-            rising &= last < lock.id;
-            (first, lock.id)
+    set.each(|Entry { id, .. }| {
+        ends = Some(ends.map_or((id, id), |(first, last)| {
+            rising &= last < id;
+            (first, id)
         }));
     });
     let Some((first, last)) = ends else { return Ok(None) };
-    let Survey { lowest, highest, distinct } =
-        if rising { Survey { lowest: first.id, highest: last, distinct: true } } else { survey(set, first.id) };
-    how.may_acquire(lowest)?;
+    how.may_acquire(|| if rising { first } else { lowest(set, first) })?;
+    let Survey { highest, distinct } =
+        if rising { Survey { highest: last, distinct: true } } else { survey(set, first) };
     let mut taken = 0;
     if distinct {
         let all = set.all(|lock| {
@@ -80,11 +80,11 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
             had
         });
         if all {
-            return Ok(Some(Acquired { highest, first: first.raw.address(), swap: Swap::NONE }));
+            return Ok(Some(Acquired { highest, first: first_address(set), swap: Swap::NONE }));
         }
     }
     not_at_once(set, taken, rising, how)?;
-    Ok(Some(Acquired { highest, first: first.raw.address(), swap: Swap::NONE }))
+    Ok(Some(Acquired { highest, first: first_address(set), swap: Swap::NONE }))
 }
 
 /// Releases the locks that were acquired for a set. Of two the upper one first: who waits for both waits for the lower one.
@@ -105,6 +105,17 @@ fn release_each<S: LockSet>(set: &S) {
     set.each(|lock| lock.raw.unlock());
 }
 
+/// The address of the lock that a set names first; it is not empty.
+#[inline(always)]
+fn first_address<S: LockSet>(set: &S) -> usize {
+    let mut address = 0;
+    set.all(|lock| {
+        address = lock.raw.address();
+        false
+    });
+    address
+}
+
 /// The locks of a set of two.
 #[inline(always)]
 fn pair<S: LockSet>(set: &S) -> Option<[Entry<'_>; 2]> {
@@ -119,53 +130,71 @@ fn pair<S: LockSet>(set: &S) -> Option<[Entry<'_>; 2]> {
 impl How<'_> {
     /// Whether the thread may acquire a set in this way whose lowest id is this one.
     #[inline(always)]
-    fn may_acquire(self, lowest: LockId) -> Result<(), LockError> {
+    fn may_acquire(self, lowest: impl FnOnce() -> LockId) -> Result<(), LockError> {
         match self {
-            // It never waits.
-            How::Try => Ok(()),
-            How::Within(_) => held::may_wait(lowest),
+            How::Within(_) if !held::is_empty() => held::may_wait(lowest()),
+            // It never waits, or may wait for any lock.
+            _ => Ok(()),
         }
     }
 }
 
+/// The lowest id of a set, of which this is one.
+#[cold]
+#[inline(never)]
+fn lowest<S: LockSet>(set: &S, mut lowest: LockId) -> LockId {
+    set.each(|lock| lowest = lowest.min(lock.id));
+    lowest
+}
+
 /// What there is to know of the ids of a set.
 struct Survey {
-    lowest: LockId,
     highest: LockId,
     /// No two locks have one id; perhaps false for equal numbers in different classes, and for a set that is large.
     distinct: bool,
 }
 
-/// Looks through a set whose ids do not rise, and of which this is one. A hash table of the numbers finds equal ones: comparing each
-/// with each takes longer, and so does sorting.
+/// Looks through a set whose ids do not rise, and of which this is one.
 #[inline(never)]
 fn survey<S: LockSet>(set: &S, first: LockId) -> Survey {
+    let mut survey = Survey { highest: first, distinct: true };
+    let mut seen = 0_u64;
+    set.each(|lock| {
+        survey.highest = survey.highest.max(lock.id);
+        // Numbers are mostly given one after the other: their last bits collide least.
+        let bit = 1 << (lock.id.number() % 64);
+        survey.distinct &= seen & bit == 0;
+        seen |= bit;
+    });
+    survey.distinct = survey.distinct || differ(set);
+    survey
+}
+
+/// Whether no two locks of a set have one number; perhaps false for a set that is large. A hash table: comparing each with each takes
+/// longer, and so does sorting.
+#[inline(never)]
+fn differ<S: LockSet>(set: &S) -> bool {
     const SLOTS: usize = 2 * DISTINCT;
-    let mut survey = Survey { lowest: first, highest: first, distinct: set.set_len() <= DISTINCT };
+    if set.set_len() > DISTINCT {
+        return false;
+    }
     let mut numbers = [const { MaybeUninit::<u64>::uninit() }; SLOTS];
     let mut used = [false; SLOTS];
-    set.each(|lock| {
-        survey.lowest = survey.lowest.min(lock.id);
-        survey.highest = survey.highest.max(lock.id);
-        if !survey.distinct {
-            return;
-        }
+    set.all(|lock| {
         let number = lock.id.number();
-        // Numbers are mostly given one after the other: as they are they collide least.
         let mut at = number as usize % SLOTS;
         while used[at] {
             // SAFETY: a slot that is used was written below.
             if unsafe { numbers[at].assume_init() } == number {
-                survey.distinct = false;
-                return;
+                return false;
             }
             // There is a free one, as half of them are.
             at = (at + 1) % SLOTS;
         }
         used[at] = true;
         numbers[at].write(number);
-    });
-    survey
+        true
+    })
 }
 
 /// The way that may wait. The first `taken` locks in the order of the ids are held already.
