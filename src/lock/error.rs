@@ -56,7 +56,8 @@ pub enum LockError {
         wanted: LockId,
         /// The highest lock that this thread holds. If it equals `wanted`, it is the same lock or one with the same id.
         held: LockId,
-        /// The call that acquired `held`. It does not count when errors are compared.
+        /// The call that acquired `held`; if this thread reads one lock several times, any of those calls. If the crate called
+        /// back while it held the lock (`Debug`, serde) it is a line of the crate. It does not count when errors are compared.
         place: &'static Location<'static>,
     },
     /// A thread panicked while it held this lock. Recover the value with

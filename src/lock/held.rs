@@ -5,7 +5,8 @@
 //! back when it is empty again. So the thread-local needs no destructor, and locks work inside the destructors of others.
 //!
 //! Wherever the list allocates or frees it is whole, and what it read before it reads again: a global allocator may lock
-//! there, and so change the list itself.
+//! there, and so change the list itself. For its guards there is always some [room to spare](SPARE), or the list would have to
+//! grow for them while it grows.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -15,17 +16,25 @@ use super::spill::{Acquisition, Spill};
 use super::{LockError, LockId};
 use crate::sync::{local, step};
 
-/// How many guards a thread holds at once before the list takes heap.
-const INLINE: usize = 16;
+/// How many guards stand in the thread-local.
+const INLINE: usize = 20;
+
+/// Room for so many more guards is kept: those that a global allocator holds at once while the list allocates.
+const SPARE: usize = 4;
+
+/// The heap is given back when the thread holds no more guards than these.
+const FEW: usize = INLINE / 2;
 
 /// One guard on the heap, in the count.
-const SPILLED: usize = 1 << 8;
+const SPILLED: u64 = 1 << 8;
 
 struct Held {
     /// How many guards stand in `inline`, and on the heap in units of [`SPILLED`].
-    count: Cell<usize>,
+    count: Cell<u64>,
     inline: [Cell<Acquisition>; INLINE],
     spill: ManuallyDrop<Spill>,
+    /// While the list allocates.
+    growing: Cell<bool>,
 }
 
 local! {
@@ -33,6 +42,7 @@ local! {
         count: Cell::new(0),
         inline: [const { Cell::new(Acquisition { id: LockId::new(0), lock: 0, place: Location::caller() }) }; INLINE],
         spill: ManuallyDrop::new(Spill::new()),
+        growing: Cell::new(false),
     }
 }
 
@@ -87,7 +97,7 @@ impl Held {
 
     /// How many guards are in `inline`.
     fn len(&self) -> usize {
-        self.count.get() % SPILLED
+        (self.count.get() % SPILLED) as usize
     }
 
     fn is_spilled(&self) -> bool {
@@ -110,8 +120,23 @@ impl Held {
         LockError::OutOfOrder { wanted, held: id, place }
     }
 
+    /// Makes room for one more guard.
+    fn make_room(&self) {
+        if self.len() + SPARE < INLINE {
+            return;
+        }
+        let growing = self.growing.replace(true);
+        if !growing {
+            self.spill.reserve(SPARE + 1);
+        } else if self.len() == INLINE {
+            self.spill.reserve(1);
+        }
+        self.growing.set(growing);
+    }
+
     #[inline(never)]
     fn insert(&self, guard: Acquisition) {
+        self.make_room();
         let mut at = self.len();
         if at == INLINE {
             self.spill.push(guard);
@@ -136,16 +161,20 @@ impl Held {
             for next in at + 1..len {
                 self.inline[next - 1].set(self.inline[next].get());
             }
-            return self.count.set(self.count.get() - 1);
-        }
-        // Every guard has an entry, as guards do not leave their thread: but where thread-locals are no matter of the linker,
-        // the thread's end may make this one anew under a guard that another thread-local keeps.
-        if self.is_spilled() {
+            self.count.set(self.count.get() - 1);
+            if self.len() != FEW {
+                return;
+            }
+        } else if self.is_spilled() {
             self.spill.remove(Acquisition { id, lock, place: Location::caller() });
             self.count.set(self.count.get() - SPILLED);
-            if !self.is_spilled() {
-                self.spill.free();
-            }
+        } else {
+            // Every guard is here, as guards do not leave their thread: but where thread-locals are no matter of the linker, the
+            // thread's end may make this one anew under a guard that another thread-local keeps.
+            return;
+        }
+        if !self.is_spilled() && self.len() <= FEW {
+            self.spill.free();
         }
     }
 }
@@ -153,5 +182,5 @@ impl Held {
 /// How many guards the thread holds, for models.
 #[cfg(all(loom, test))]
 pub(crate) fn depth() -> usize {
-    HELD.with(|held| held.len() + held.count.get() / SPILLED)
+    HELD.with(|held| held.len() + (held.count.get() / SPILLED) as usize)
 }

@@ -3,8 +3,8 @@
 //! Two binary heaps: all guards, and those of them that are gone. Where the highest of both is the same it leaves both; and before
 //! half of all are gone both are sorted, and what is gone is taken out.
 //!
-//! Both heaps always have room for all guards, so only [`push`](Spill::push) allocates; that, and [`free`](Spill::free), leave the
-//! guards whole meanwhile.
+//! Both heaps always have room for all guards, so only [`reserve`](Spill::reserve) allocates; that, and [`free`](Spill::free), leave
+//! the guards whole meanwhile.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -54,8 +54,8 @@ impl Spill {
         self.with(|heaps| heaps.all.peek().copied())
     }
 
+    /// There is [room](Spill::reserve) for it.
     pub(super) fn push(&self, guard: Acquisition) {
-        self.reserve();
         self.with(|heaps| heaps.all.push(guard));
     }
 
@@ -69,11 +69,11 @@ impl Spill {
         drop(self.0.take());
     }
 
-    /// Makes room for one more guard.
-    fn reserve(&self) {
+    /// Makes room for so many more guards.
+    pub(super) fn reserve(&self, more: usize) {
         loop {
             let (len, room) = self.with(|heaps| (heaps.all.len(), heaps.room()));
-            if len < room {
+            if len + more <= room {
                 return;
             }
             // The allocator may lock and unlock meanwhile, and so make room itself, or need more: only the larger of both is
@@ -126,7 +126,11 @@ impl Heaps {
         let mut all = mem::take(&mut self.all).into_sorted_vec();
         let mut gone = mem::take(&mut self.gone).into_sorted_vec();
         let mut next = gone.iter().peekable();
-        all.retain(|guard| next.next_if_eq(&guard).is_none());
+        all.retain(|guard| {
+            // What is gone and was never here.
+            while next.next_if(|gone| *gone < guard).is_some() {}
+            next.next_if_eq(&guard).is_none()
+        });
         gone.clear();
         *self = Self { all: all.into(), gone: gone.into() };
     }

@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use raddle::OrderedMutex;
+use raddle::{OrderedMutex, OrderedRwLock};
 
 /// The system's allocator, which counts what each thread takes.
 struct Counting;
@@ -13,6 +13,9 @@ static HEAP: Counting = Counting;
 
 /// A lock as an allocator would have one. Its id is below those of the tests, so that each guard is sorted in.
 static LOCK: OrderedMutex<()> = OrderedMutex::new(0, ());
+
+/// One that an allocator would read, which it can do in a call of its own within another.
+static READ: OrderedRwLock<()> = OrderedRwLock::new(0, ());
 
 thread_local! {
     /// How many bytes this thread ever took.
@@ -31,6 +34,7 @@ impl Counting {
         if !LOCKS.get() {
             return call();
         }
+        let _read = READ.try_read().expect("nobody writes");
         let guard = LOCK.try_lock();
         if guard.is_ok() {
             LOCKED.set(LOCKED.get() + 1);

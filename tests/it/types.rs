@@ -425,6 +425,8 @@ fn what_takes_heap_gives_it_back() {
 #[test]
 fn tokens_take_heap_once() {
     let mut taken = 0;
+    // The parking lot makes its table when the first thread sleeps.
+    assert_eq!(CancelToken::new().wait(Duration::ZERO), Err(Stopped::TimedOut));
     let kept = heap_kept(|| {
         let token = CancelToken::new();
         taken = heap_taken(|| drop(token.child_within(Duration::MAX)));
