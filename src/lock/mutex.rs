@@ -17,9 +17,13 @@ use crate::wait::RawMutex;
 /// program that locks in the wrong order gets the error the first time, and not only when two threads contend. To
 /// acquire several locks together, in any order, use [`lock_all`](crate::lock_all).
 ///
-/// The lock is one byte beside the id and the value; threads block in the parking lot of `parking_lot_core`. Running
-/// threads may barge. A thread that was woken several times, and each time lost the lock to a running thread, gets it
-/// by a hand-off.
+/// The lock is one byte beside the id and the value; threads block in the parking lot of `parking_lot_core`.
+///
+/// # Fairness
+/// Running threads may barge. A thread that has to wait stays awake for some microseconds, then it sleeps. Each release of a lock for
+/// which threads sleep wakes the one that has slept longest. A thread that was woken four times, and each time lost the lock to a
+/// running thread, gets it by a hand-off when it is woken next: a thread sleeps at most five times for one lock, however many others
+/// want it, and with `n` of them asleep that is after `5 n` such releases. So none starves as long as critical sections end.
 ///
 /// # Poisoning
 /// A panic that drops a guard poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until

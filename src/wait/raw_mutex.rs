@@ -25,7 +25,8 @@
 //! # Overtaking
 //! A running thread may take a lock that was just released ahead of the sleeper that was woken for it: that keeps the
 //! lock busy. A sleeper counts how often it was woken in vain, and after [`MAX_LOSSES`] times it is handed the lock
-//! without its ever being free. The count travels in the park token, where the unlocking thread sees it.
+//! without its ever being free. The count travels in the park token, where the unlocking thread sees it. So a thread sleeps at most
+//! `MAX_LOSSES + 1` times for one lock, but for sleeps that a late mark or a poisoner ends.
 
 use std::cell::Cell;
 

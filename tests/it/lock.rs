@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
@@ -651,6 +652,39 @@ fn try_forms_take_out_of_order_and_count() {
         assert_eq!(a.lock().err(), Some(out_of_order(id(1), id(2))));
         drop(between);
         free(&[&a, &b, &c, &d]);
+    });
+}
+
+/// Threads without a pause, each of which goes on until all have had so many turns, of one lock or of two in both orders: whoever starves
+/// keeps the test from ending.
+#[test]
+fn nobody_starves() {
+    const TURNS: u64 = if cfg!(miri) { 3 } else { 1_000 };
+    const EACH: usize = if cfg!(miri) { 1 } else { 3 };
+    watched(|roll| {
+        let [low, high] = [1, 2].map(|id| OrderedMutex::new(id, 0_u64));
+        let waiting = AtomicUsize::new(3 * EACH);
+        thread::scope(|threads| {
+            let (low, high, waiting) = (&low, &high, &waiting);
+            for at in 0..3 * EACH {
+                roll.spawn(threads, format!("{at}"), move || {
+                    for turn in 1.. {
+                        match at % 3 {
+                            0 => *low.lock().unwrap() += 1,
+                            1 => *lock_all((low, high)).unwrap().split_mut().0 += 1,
+                            _ => *lock_all((high, low)).unwrap().split_mut().1 += 1,
+                        }
+                        if turn == TURNS {
+                            waiting.fetch_sub(1, Relaxed);
+                        }
+                        if waiting.load(Relaxed) == 0 {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        assert!(low.into_inner() >= 3 * EACH as u64 * TURNS);
     });
 }
 
