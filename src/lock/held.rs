@@ -82,7 +82,8 @@ impl Held {
             self.inline[0].set(guard);
             self.count.set(1);
         } else {
-            self.insert(guard);
+            // By its parts: as a whole it would be put in memory for this call, also where none is made.
+            self.insert(guard.id, guard.lock, guard.place);
         }
     }
 
@@ -135,7 +136,8 @@ impl Held {
     }
 
     #[inline(never)]
-    fn insert(&self, guard: Acquisition) {
+    fn insert(&self, id: LockId, lock: usize, place: &'static Location<'static>) {
+        let guard = Acquisition { id, lock, place };
         self.make_room();
         let mut at = self.len();
         if at == INLINE {
