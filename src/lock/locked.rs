@@ -16,7 +16,7 @@ use crate::sync::{PanicWatch, cleanup, step};
 /// Acquires all locks of a set, blocking until they are available.
 ///
 /// A call that has to wait waits for the locks in the order of their ids, whatever the order of the set. (Locks that are free
-/// it acquires as they are named.) The guard lends the values in the order in which the caller named the locks.
+/// it may acquire in another order.) The guard lends the values in the order in which the caller named the locks.
 ///
 /// The call acquires either all locks or none. A set of up to 16 locks takes no heap memory. An empty set is locked
 /// without effect.
