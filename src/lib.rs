@@ -159,7 +159,7 @@
 //! | what | in a global allocator | in a signal handler |
 //! | --- | --- | --- |
 //! | [`Counter`]; a token's [`check`](CancelToken::check) and [`is_cancelled`](CancelToken::is_cancelled); [`OnceCell::get`] | yes | yes |
-//! | the `try_` forms of [`OrderedMutex`] and [`OrderedRwLock`], on a lock that no thread waits for (every thread acquires it by a `try_` form); [`try_lock_all`] of up to 16 | yes | no |
+//! | the `try_` forms of [`OrderedMutex`] and [`OrderedRwLock`], on a lock that no thread waits for (every thread acquires it by a `try_` form), up to four guards at once; [`try_lock_all`] of up to 16 | yes | no |
 //! | everything else: waiting, waking and cancelling allocate and acquire locks; a thread's first [`ShardedCounter::add`] allocates | no | no |
 //!
 //! # Forks

@@ -2,7 +2,7 @@
 //!
 //! The first [`INLINE`] guards stand in the thread-local itself, sorted by their ids: a lock that was waited for is above all others
 //! and goes to the end, only what a `try_` form took out of order is sorted in. The rest is on the [heap](super::spill), which is given
-//! back when it is empty again. So the thread-local needs no destructor, and locks work inside the destructors of others.
+//! back when it is empty and the thread holds [few](FEW). So the thread-local needs no destructor, and locks work inside the destructors of others.
 //!
 //! Wherever the list allocates or frees it is whole, and what it read before it reads again: a global allocator may lock
 //! there, and so change the list itself. For its guards there is always some [room to spare](SPARE), or the list would have to
@@ -89,6 +89,7 @@ impl Held {
 
     #[inline]
     fn pop(&self, id: LockId, lock: usize) {
+        // One lock has one id, so its address is enough.
         if self.count.get() == 1 && self.inline[0].get().lock == lock {
             self.count.set(0);
         } else {
@@ -129,7 +130,7 @@ impl Held {
         let growing = self.growing.replace(true);
         if !growing {
             self.spill.reserve(SPARE + 1);
-        } else if self.len() == INLINE {
+        } else if self.len() == INLINE && !self.spill.has_room() {
             self.spill.reserve(1);
         }
         self.growing.set(growing);

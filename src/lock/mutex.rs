@@ -23,7 +23,8 @@ use crate::wait::RawMutex;
 /// Running threads may barge. A thread that has to wait stays awake for some microseconds, then it sleeps. Each release of a lock for
 /// which threads sleep wakes the one that has slept longest. A thread that was woken four times, and each time lost the lock to a
 /// running thread, gets it by a hand-off when it is woken next: a thread sleeps at most five times for one lock, however many others
-/// want it, and with `n` of them asleep that is after `5 n` such releases. So none starves as long as critical sections end.
+/// want it, and with at most `n` of them asleep that is after `5 n` such releases. (Unless the lock is poisoned and recovered meanwhile,
+/// which wakes all.) So none starves as long as critical sections end.
 ///
 /// # Poisoning
 /// A panic that drops a guard poisons its lock: later calls return [`Poisoned`](LockError::Poisoned) until

@@ -69,6 +69,17 @@ impl Spill {
         drop(self.0.take());
     }
 
+    /// Whether there is room for one more guard, perhaps once those that are gone are taken out: a guard that is not the highest takes
+    /// its room for longer than it lives.
+    pub(super) fn has_room(&self) -> bool {
+        self.with(|heaps| {
+            if heaps.all.len() == heaps.room() && !heaps.gone.is_empty() {
+                heaps.take_out();
+            }
+            heaps.all.len() < heaps.room()
+        })
+    }
+
     /// Makes room for so many more guards.
     pub(super) fn reserve(&self, more: usize) {
         loop {

@@ -2,7 +2,7 @@
 //!
 //! Which lock of a pair is the lower one may be anything in each call, so a branch on it would be mispredicted half of the time, which
 //! takes as long as the locks themselves. The compiler makes a comparison that selects something into a branch where it sees a
-//! loop; so what selects here is a mask of which it knows nothing.
+//! loop; so what selects here is a mask of which, on x86-64, it knows nothing. Elsewhere the choice is the compiler's.
 
 use std::ptr;
 

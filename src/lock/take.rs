@@ -39,7 +39,8 @@ pub(super) struct Acquired {
 ///
 /// What is not `cold` here is inlined wherever a set is locked, as a lock by itself is: else the set, the guard and the result
 /// go through memory, and a pair takes up to twice as long in a program that locks pairs in several places. For the same reason
-/// there is no call in it, nor a limit at work, before the first try of some lock has failed.
+/// there is no limit at work in it before the first try of some lock has failed; nor, for a thread that holds nothing and a pair or
+/// ids that rise, a call.
 #[inline(always)]
 pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acquired>, LockError> {
     if let Some([one, other]) = pair(set) {

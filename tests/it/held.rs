@@ -46,15 +46,15 @@ impl<T> Sized0 for T {}
 
 #[test]
 fn recovering_is_a_place_too() {
-    let lock = OrderedMutex::new(1, 1);
+    let (mutex, rwlock) = (OrderedMutex::new(1, 1), OrderedRwLock::new(2, 2));
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        let _guard = lock.lock();
+        let _guards = (mutex.lock(), rwlock.write());
         resume_unwind(Box::new("expected"));
     }));
     assert!(panicked.is_err());
     let line = line!() + 1;
-    let recovered = lock.clear_poison_with(|_| line_held());
-    assert_eq!(recovered, Some(line));
+    let recovered = [mutex.clear_poison_with(|_| line_held()), rwlock.clear_poison_with(|_| line_held())];
+    assert_eq!(recovered, [Some(line); 2]);
 }
 
 /// The highest is named, whichever was acquired last, and its place with it.

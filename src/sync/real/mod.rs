@@ -56,7 +56,7 @@ pub(crate) fn in_register<T>(pointer: *mut T) -> *mut T {
     pointer
 }
 
-/// The same word, of which the compiler knows nothing: what is computed of it is not made into a branch.
+/// The same word, of which, on x86-64, the compiler knows nothing: what is computed of it is not made into a branch.
 #[inline(always)]
 pub(crate) fn opaque(word: usize) -> usize {
     in_register(ptr::without_provenance_mut::<()>(word)).addr()
