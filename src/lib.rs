@@ -198,6 +198,7 @@ mod lock;
 #[cfg(all(loom, any(test, feature = "loom")))]
 pub mod model;
 mod once;
+mod record;
 #[cfg(feature = "serde")]
 mod serialize;
 mod sync;
@@ -209,10 +210,11 @@ pub use cancel::{CancelOnDrop, CancelToken};
 pub use channel::{RecvWithin, RecvWithinError, SendWithin, SendWithinError};
 pub use counter::{Counter, ShardedCounter};
 pub use lock::{
-    Guard, LockError, LockId, LockSet, Locked, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock,
+    Guard, LockError, LockSet, Locked, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock,
     OrderedWriteGuard, ReadRequest, WriteRequest, lock_all, lock_all_within, try_lock_all,
 };
 pub use once::{InitError, Lazy, OnceCell};
+pub use record::LockId;
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
 

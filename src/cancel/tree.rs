@@ -17,8 +17,9 @@ use std::error::Error;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use crate::record::{Linked, Links, List};
 use crate::sync::{AtomicU64, Instant, Ordering::Relaxed, UnsafeCell, cleanup, covered, ord, step};
-use crate::wait::{Cancelled, Linked, Links, List, Node, RawMutex};
+use crate::wait::{Cancelled, Node, RawMutex};
 
 /// Why somebody cancelled.
 pub(super) type Cause = Box<dyn Error + Send + Sync>;

@@ -6,9 +6,10 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use super::set::{Entry, Exclusive, Request};
-use super::spill::Acquisition;
+use super::take::may_wait;
 use super::{LockError, held};
 use crate::Limit;
+use crate::record::Of;
 use crate::sync::{PanicWatch, cleanup, step};
 
 /// Gives access to the value of one lock, and releases the lock when dropped.
@@ -39,7 +40,7 @@ impl<R: Request> Guard<R> {
     #[track_caller]
     pub(super) unsafe fn new(request: R) -> Self {
         let Entry { id, raw } = request.entry();
-        held::push(Acquisition { id, lock: raw.address(), place: Location::caller() });
+        held::push(id, Of::Lock { key: raw.key() }, Location::caller());
         Self { request, watch: PanicWatch::new(), thread: PhantomData }
     }
 
@@ -60,7 +61,7 @@ impl<R: Request> Guard<R> {
     #[track_caller]
     pub(super) fn lock(request: R, limit: &Limit<'_>) -> Result<Self, LockError> {
         let lock = request.entry();
-        held::may_wait(lock.id)?;
+        may_wait(lock.id)?;
         if let Err(met) = lock.raw.try_fast() {
             lock.raw.lock_slow(met, limit).map_err(|why| LockError::refused(lock.id, why))?;
         }
@@ -104,7 +105,7 @@ impl<R: Request> Drop for Guard<R> {
     fn drop(&mut self) {
         cleanup(|| {
             let lock = self.request.entry();
-            held::pop(lock.id, lock.raw.address());
+            held::pop(lock.id, Of::Lock { key: lock.raw.key() });
             if self.watch.panicked() && step!("lock.poison") { lock.raw.poison() } else { lock.raw.unlock() }
         });
     }

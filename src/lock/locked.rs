@@ -7,9 +7,8 @@ use std::panic::Location;
 
 use super::iter::{Iter, IterMut};
 use super::set::{Exclusive, LockSet, Request, Uniform};
-use super::spill::Acquisition;
-use super::take::{Acquired, How, release_all, take_all};
-use super::{LockError, held};
+use super::take::{Acquired, How, forget, note, release_all, take_all};
+use super::LockError;
 use crate::Limit;
 use crate::sync::{PanicWatch, cleanup, step};
 
@@ -231,9 +230,9 @@ unsafe impl<S: LockSet + Sync> Sync for Locked<S> where S::Targets: Sync {}
 impl<S: LockSet> Locked<S> {
     #[inline(always)]
     #[track_caller]
-    fn new(set: S, acquired: Option<Acquired>) -> Self {
-        if let Some(acquired) = &acquired {
-            held::push(Acquisition { id: acquired.highest, lock: acquired.first, place: Location::caller() });
+    fn new(set: S, mut acquired: Option<Acquired>) -> Self {
+        if let Some(acquired) = &mut acquired {
+            note(&set, acquired, Location::caller());
         }
         Self { set, acquired, watch: PanicWatch::new(), thread: PhantomData }
     }
@@ -353,7 +352,7 @@ impl<S: LockSet> Drop for Locked<S> {
     fn drop(&mut self) {
         cleanup(|| {
             let Some(acquired) = &self.acquired else { return };
-            held::pop(acquired.highest, acquired.first);
+            forget(&self.set, acquired);
             if self.watch.panicked() && step!("lock.poison-all") {
                 self.set.each(|lock| lock.raw.poison());
             } else {

@@ -1,27 +1,23 @@
 //! Locks that carry an id, of which a thread acquires any number at once, in an order that cannot deadlock.
 //!
-//! [`id`] identifies a lock, [`held`] records what a thread holds, with [`spill`] where that is much, [`mutex`] and [`rwlock`] are one lock with its
-//! [`guard`], [`raw`] is what these have in common, [`set`] is what [`lock_all`] accepts, [`take`] how it acquires that
+//! [`mutex`] and [`rwlock`] are one lock with its [`guard`], [`raw`] is what these have in common, [`set`] is what [`lock_all`] accepts, [`take`] how it acquires that
 //! in order, [`locked`] the call and the guard that it returns, [`iter`] the iterators over the values, [`error`] the
 //! error.
 
 mod error;
 mod guard;
-pub(crate) mod held;
-mod id;
 mod iter;
 mod locked;
 mod mutex;
 mod raw;
 mod rwlock;
 mod set;
-mod spill;
 mod swap;
 mod take;
 
 pub use error::LockError;
 pub use guard::Guard;
-pub use id::LockId;
+pub(crate) use crate::record::{LockId, held};
 pub use locked::{Locked, lock_all, lock_all_within, try_lock_all};
 pub use mutex::{OrderedMutex, OrderedMutexGuard};
 pub use rwlock::{OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, ReadRequest, WriteRequest};

@@ -16,12 +16,13 @@ pub(super) enum Raw<'r> {
 pub(super) struct Met(u64);
 
 impl Raw<'_> {
-    /// By which a lock is known from all others.
+    /// The [key](crate::record::Of) of what is held once the lock is acquired in this way.
     #[inline(always)]
-    pub(super) fn address(self) -> usize {
+    pub(super) fn key(self) -> usize {
         match self {
             Raw::Mutex(raw) => ptr::from_ref(raw).addr(),
-            Raw::Read(raw) | Raw::Write(raw) => ptr::from_ref(raw).addr(),
+            Raw::Read(raw) => ptr::from_ref(raw).addr() + 1,
+            Raw::Write(raw) => ptr::from_ref(raw).addr(),
         }
     }
 

@@ -5,10 +5,12 @@
 //! locks in the order of their ids.
 
 use std::mem::{self, MaybeUninit};
+use std::panic::Location;
 
 use super::set::{Entry, LockSet};
 use super::swap::Swap;
 use super::{LockError, LockId, held};
+use crate::record::Of;
 use crate::sync::{cleanup, covered, step};
 use crate::wait::{Limit, Timer};
 
@@ -28,9 +30,9 @@ pub(super) enum How<'a> {
 /// What the guard of a set has to know of the locks that were acquired for it.
 pub(super) struct Acquired {
     /// The highest id.
-    pub(super) highest: LockId,
-    /// The address of the lock that was named first.
-    pub(super) first: usize,
+    highest: LockId,
+    /// Where the keys of three or more stand, once they are noted.
+    keys: usize,
     /// They are two, of which the upper was named first.
     swap: Swap,
 }
@@ -59,7 +61,7 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
         } else if upper.try_fast().is_err() {
             in_order(set, 1, how)?;
         }
-        return Ok(Some(Acquired { highest, first: one.raw.address(), swap }));
+        return Ok(Some(Acquired { highest, keys: 0, swap }));
     }
     let mut ends: Option<(LockId, LockId)> = None;
     let mut rising = true;
@@ -81,11 +83,11 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
             had
         });
         if all {
-            return Ok(Some(Acquired { highest, first: first_address(set), swap: Swap::NONE }));
+            return Ok(Some(Acquired { highest, keys: 0, swap: Swap::NONE }));
         }
     }
     not_at_once(set, taken, rising, how)?;
-    Ok(Some(Acquired { highest, first: first_address(set), swap: Swap::NONE }))
+    Ok(Some(Acquired { highest, keys: 0, swap: Swap::NONE }))
 }
 
 /// Releases the locks that were acquired for a set. Of two the upper one first: who waits for both waits for the lower one.
@@ -106,15 +108,41 @@ fn release_each<S: LockSet>(set: &S) {
     set.each(|lock| lock.raw.unlock());
 }
 
-/// The address of the lock that a set names first; it is not empty.
+/// Notes that the thread holds the locks of a set.
 #[inline(always)]
-fn first_address<S: LockSet>(set: &S) -> usize {
-    let mut address = 0;
+pub(super) fn note<S: LockSet>(set: &S, acquired: &mut Acquired, place: &'static Location<'static>) {
+    let len = set.set_len();
+    if len > 2 {
+        let Acquired { highest, .. } = *acquired;
+        acquired.keys = held::push_set(highest, len, |key| set.each(|lock| key(lock.raw.key())), place);
+    } else {
+        held::push(acquired.highest, few(set), place);
+    }
+}
+
+/// Notes that what [`note`] has noted is gone.
+#[inline(always)]
+pub(super) fn forget<S: LockSet>(set: &S, acquired: &Acquired) {
+    let len = set.set_len();
+    if len > 2 {
+        held::pop_set(acquired.highest, acquired.keys, len);
+    } else {
+        held::pop(acquired.highest, few(set));
+    }
+}
+
+/// The keys of one lock or two.
+#[inline(always)]
+fn few<S: LockSet>(set: &S) -> Of {
+    if let Some(pair) = pair(set) {
+        return Of::Two { keys: pair.map(|lock| lock.raw.key()) };
+    }
+    let mut key = 0;
     set.all(|lock| {
-        address = lock.raw.address();
+        key = lock.raw.key();
         false
     });
-    address
+    Of::Lock { key }
 }
 
 /// The locks of a set of two.
@@ -128,12 +156,18 @@ fn pair<S: LockSet>(set: &S) -> Option<[Entry<'_>; 2]> {
     Some([one?, other?])
 }
 
+/// Whether the thread may wait for this lock.
+#[inline(always)]
+pub(super) fn may_wait(wanted: LockId) -> Result<(), LockError> {
+    held::may_wait(wanted).map_err(|(held, place)| LockError::OutOfOrder { wanted, held, place })
+}
+
 impl How<'_> {
     /// Whether the thread may acquire a set in this way whose lowest id is this one.
     #[inline(always)]
     fn may_acquire(self, lowest: impl FnOnce() -> LockId) -> Result<(), LockError> {
         match self {
-            How::Within(_) if !held::is_empty() => held::may_wait(lowest()),
+            How::Within(_) if !held::is_empty() => may_wait(lowest()),
             // It never waits, or may wait for any lock.
             _ => Ok(()),
         }

@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use super::InitError;
 use super::error::REENTRANT;
 use super::raw::{Entered, RawOnce, Refused};
-use super::running;
+use crate::record::held;
 use crate::sync::{Slot, const_fn};
 use crate::wait::Timer;
 use crate::{Limit, Stopped};
@@ -267,6 +267,7 @@ impl<T> OnceCell<T> {
     /// });
     /// assert_eq!(pool.get(), Some(&5));
     /// ```
+    #[track_caller]
     pub fn get_or_init_within<'l, F: FnOnce() -> T>(
         &self,
         init: F,
@@ -333,6 +334,7 @@ impl<T> OnceCell<T> {
     /// );
     /// assert_eq!(again, Err(InitError::Init("asked itself")));
     /// ```
+    #[track_caller]
     pub fn get_or_try_init_within<'l, F: FnOnce() -> Result<T, E>, E>(
         &self,
         init: F,
@@ -347,6 +349,7 @@ impl<T> OnceCell<T> {
     /// The value, made by `fill` if the cell is empty. It comes as a closure that writes it, not as one that returns it: a
     /// large value is to be copied as seldom as can be, as every copy is on the stack.
     #[cold]
+    #[track_caller]
     pub(super) fn initialise<E>(
         &self,
         fill: impl FnOnce(Vacant<'_, T>) -> Result<Filled, E>,
@@ -357,7 +360,7 @@ impl<T> OnceCell<T> {
             Ok(Entered::Ready) => {}
             Ok(Entered::Initialise(initialiser)) => {
                 // An error or a panic drops the initialiser, which leaves the cell empty.
-                let Filled = running::run(raw.key(), || fill(Vacant(&self.slot))).map_err(InitError::Init)?;
+                let Filled = held::initialising(raw.key(), Location::caller(), || fill(Vacant(&self.slot))).map_err(InitError::Init)?;
                 initialiser.finish();
             }
             Err(Refused::Stopped(stopped)) => return Err(InitError::Stopped(stopped)),

@@ -27,8 +27,8 @@
 
 use std::cell::Cell;
 
-use super::running;
 use crate::Stopped;
+use crate::record::held;
 use crate::sync::{
     AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, Slot, UnparkToken, cleanup, covered, ord, step, unpark_all,
     unpark_filter,
@@ -113,7 +113,7 @@ impl<'c> RawOnce<'c> {
     #[cold]
     fn wait<W: Waiter>(self, timer: &mut Timer<'_>, mut waiter: W) -> Result<W::Output, Refused> {
         // Once is enough: while this thread waits it begins no initialiser.
-        if running::is_running(self.key()) && step!("once.reentry") {
+        if held::is_initialising(self.key()) && step!("once.reentry") {
             return Err(Refused::Reentrant);
         }
         block(&mut waiter, timer).map_err(Refused::Stopped)

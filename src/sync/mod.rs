@@ -15,6 +15,9 @@
 //! | `Spin` | a bounded spin | none: spinning finds nothing that parking does not |
 //! | `alarm` | a call at a point in time, from a helper thread | never comes |
 //! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
+//! | `Lock` | std's mutex | loom's |
+//! | `Shown`, `show`, `each_shown` | words that others may read while their thread writes; those of all threads | cells that loom checks; none |
+//! | `stamp` | `now` | the clock's start |
 //! | `in_register` | keeps an address from being folded into an instruction | the pointer |
 //! | `opaque` | a word that is not made into a branch | the word |
 //! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
@@ -31,9 +34,9 @@ mod real;
 use real as world;
 
 pub(crate) use world::{
-    AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Ordering, ParkResult, ParkToken, Slot, Spin, UnparkResult,
-    UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, global, in_register, local, now, opaque, ord,
-    owned_load, park, step, unpark_all, unpark_filter,
+    AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Lock, Ordering, ParkResult, ParkToken, Shown, Slot, Spin, Thread,
+    ThreadId, UnparkResult, UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, current, each_shown, global,
+    in_register, local, now, opaque, ord, owned_load, park, show, stamp, step, unpark_all, unpark_filter,
 };
 
 #[cfg(feature = "crossbeam-channel")]
@@ -43,4 +46,4 @@ mod panic_watch;
 
 pub(crate) use panic_watch::PanicWatch;
 pub(crate) use std::time::Instant;
-use world::{ThreadId, panicking, thread_id};
+use world::{panicking, thread_id};

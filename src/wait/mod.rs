@@ -7,7 +7,6 @@ mod block;
 #[cfg(feature = "crossbeam-channel")]
 mod done;
 mod limit;
-mod list;
 mod node;
 mod raw_mutex;
 mod raw_rwlock;
@@ -20,7 +19,6 @@ mod timer;
 pub(crate) use block::Stop;
 pub(crate) use block::{Patience, Waiter, block, flags};
 pub use limit::Limit;
-pub(crate) use list::{Linked, Links, List};
 pub(crate) use node::{Cancelled, Node};
 pub(crate) use raw_mutex::{RawMutex, Refused};
 pub(crate) use raw_rwlock::RawRwLock;

@@ -26,7 +26,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::block::{CANCEL, Stop, Waiter, block};
-use super::list::List;
+use crate::record::List;
 use super::raw_mutex::RawMutex;
 use super::registration::{Registration, registration};
 use super::stopped::Stopped;

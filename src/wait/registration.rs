@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::ptr;
 
 use super::block::FLAGS;
-use super::list::{Linked, Links};
+use crate::record::{Linked, Links};
 use crate::sync::{ParkToken, UnsafeCell};
 
 /// A registration for each of those who may cancel the thread's call.

@@ -56,6 +56,11 @@ pub(crate) fn now() -> Instant {
     clock.start() + passed
 }
 
+/// The clock's start, for a report: reading the clock would be a step of the model.
+pub(crate) fn stamp() -> Instant {
+    execution::part::<Clock>().start()
+}
+
 /// Moves the clock and wakes every sleeper whose deadline that passes.
 pub(crate) fn advance(by: Duration) {
     let clock = execution::part::<Clock>();

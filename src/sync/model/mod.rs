@@ -13,10 +13,10 @@ mod slot;
 
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use alarm::{Alarm, Due, alarm};
-pub(crate) use clock::now;
+pub(crate) use clock::{now, stamp};
 pub(crate) use execution::{Global, panicking};
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
-pub(crate) use loom::thread::ThreadId;
+pub(crate) use loom::thread::{Thread, ThreadId, current};
 pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter};
 pub(crate) use slot::Slot;
 
@@ -36,6 +36,55 @@ pub(crate) fn thread_id() -> ThreadId {
 pub(crate) unsafe fn owned_load(word: &AtomicU64) -> u64 {
     // SAFETY: the caller's promise; loom checks it.
     unsafe { word.unsync_load() }
+}
+
+/// Words that one thread writes and others may read while it writes none; loom checks that.
+pub(crate) struct Shown<const N: usize>(UnsafeCell<[u64; N]>);
+
+impl<const N: usize> Shown<N> {
+    pub(crate) fn new(first: u64) -> Self {
+        let mut words = [0; N];
+        words[0] = first;
+        Self(UnsafeCell::new(words))
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, at: usize) -> u64 {
+        // SAFETY: loom checks it.
+        unsafe { self.0.shared() }[at]
+    }
+
+    #[track_caller]
+    pub(crate) fn set(&self, at: usize, word: u64) {
+        // SAFETY: loom checks it.
+        unsafe { self.0.exclusive() }[at] = word;
+    }
+
+    #[track_caller]
+    pub(crate) fn read(&self, at: usize) -> u64 {
+        self.get(at)
+    }
+}
+
+/// No thread is shown.
+pub(crate) unsafe fn show<T: Sync>(_what: &T) -> bool {
+    true
+}
+
+/// No thread is shown.
+pub(crate) unsafe fn each_shown<T: Sync + 'static>(_f: impl FnMut(&T, &Thread)) {}
+
+/// Something under loom's lock.
+pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn hold(&self) -> loom::sync::MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 /// As the shipped one, for whose sake it is.

@@ -2,8 +2,11 @@
 
 #[cfg(feature = "crossbeam-channel")]
 mod alarm;
+mod lock;
+mod shown;
 mod slot;
 mod spin;
+mod threads;
 
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use alarm::{Alarm, Due, alarm};
@@ -11,9 +14,12 @@ pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use parking_lot_core::{
     FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,
 };
+pub(crate) use lock::Lock;
+pub(crate) use shown::Shown;
 pub(crate) use slot::Slot;
 pub(crate) use spin::Spin;
-pub(crate) use std::thread::{ThreadId, panicking};
+pub(crate) use std::thread::{Thread, ThreadId, panicking};
+pub(crate) use threads::{each_shown, show};
 
 use std::ptr;
 use std::time::Instant;
@@ -21,6 +27,16 @@ use std::time::Instant;
 /// Reads the monotonic clock.
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// Reads the clock for a report.
+pub(crate) fn stamp() -> Instant {
+    now()
+}
+
+/// The calling thread.
+pub(crate) fn current() -> Thread {
+    std::thread::current()
 }
 
 /// The calling thread.

@@ -53,18 +53,18 @@ impl LockId {
 
     /// Returns the number within the class.
     #[inline]
-    pub(super) const fn number(self) -> u64 {
+    pub(crate) const fn number(self) -> u64 {
         self.number
     }
 
     #[inline]
-    pub(super) const fn words(self) -> [u64; 2] {
+    pub(crate) const fn words(self) -> [u64; 2] {
         [self.class, self.number]
     }
 
     /// Creates the id that has these [words](LockId::words).
     #[inline]
-    pub(super) const fn of_words([class, number]: [u64; 2]) -> Self {
+    pub(crate) const fn of_words([class, number]: [u64; 2]) -> Self {
         Self { class, number }
     }
 

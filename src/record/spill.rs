@@ -7,34 +7,21 @@
 //! the guards whole meanwhile.
 
 use std::cell::Cell;
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::mem;
-use std::panic::Location;
 
-use super::LockId;
+use super::hold::Hold;
 
 /// How many guards there is room for at first.
 const FIRST: usize = 16;
-
-/// A live guard.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Acquisition {
-    /// The highest that the guard covers.
-    pub(super) id: LockId,
-    /// The address of a lock that it covers: two guards may have one id.
-    pub(super) lock: usize,
-    /// Where it was acquired.
-    pub(super) place: &'static Location<'static>,
-}
 
 pub(super) struct Spill(Cell<Heaps>);
 
 #[derive(Default)]
 struct Heaps {
-    all: BinaryHeap<Acquisition>,
+    all: BinaryHeap<Hold>,
     /// Each is in `all`, too. The highest of `all` is not here, unless it is there twice.
-    gone: BinaryHeap<Acquisition>,
+    gone: BinaryHeap<Hold>,
 }
 
 impl Spill {
@@ -50,18 +37,26 @@ impl Spill {
         result
     }
 
-    pub(super) fn highest(&self) -> Option<Acquisition> {
+    pub(super) fn highest(&self) -> Option<Hold> {
         self.with(|heaps| heaps.all.peek().copied())
     }
 
     /// There is [room](Spill::reserve) for it.
-    pub(super) fn push(&self, guard: Acquisition) {
+    pub(super) fn push(&self, guard: Hold) {
         self.with(|heaps| heaps.all.push(guard));
     }
 
     /// The guard is here.
-    pub(super) fn remove(&self, guard: Acquisition) {
+    pub(super) fn remove(&self, guard: Hold) {
         self.with(|heaps| heaps.remove(guard));
+    }
+
+    /// Whether there is such a guard.
+    pub(super) fn any(&self, is_it: impl FnMut(Hold) -> bool) -> bool {
+        self.with(|heaps| {
+            heaps.take_out();
+            heaps.all.iter().copied().any(is_it)
+        })
     }
 
     /// Gives the heap back; no guard is here any more.
@@ -121,7 +116,7 @@ impl Heaps {
         }
     }
 
-    fn remove(&mut self, guard: Acquisition) {
+    fn remove(&mut self, guard: Hold) {
         self.gone.push(guard);
         while self.gone.peek().is_some() && self.gone.peek() == self.all.peek() {
             self.gone.pop();
@@ -146,24 +141,3 @@ impl Heaps {
         *self = Self { all: all.into(), gone: gone.into() };
     }
 }
-
-/// By id, then by lock. Where it was acquired makes no difference.
-impl Ord for Acquisition {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.id.cmp(&other.id).then(self.lock.cmp(&other.lock))
-    }
-}
-
-impl PartialOrd for Acquisition {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Acquisition {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Acquisition {}
