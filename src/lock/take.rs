@@ -114,7 +114,7 @@ pub(super) fn note<S: LockSet>(set: &S, acquired: &mut Acquired, place: &'static
     let len = set.set_len();
     if len > 2 {
         let Acquired { highest, .. } = *acquired;
-        acquired.keys = held::push_set(highest, len, |key| set.each(|lock| key(lock.raw.key())), place);
+        acquired.keys = held::push_set(highest, len, |keys| set.each(|lock| keys.add(lock.raw.key())), place);
     } else {
         held::push(acquired.highest, few(set), place);
     }

@@ -11,10 +11,11 @@
 //!
 //! # Who else reads it
 //! * Whoever has the lock of the [sleepers](super::asleep), while the thread is one of them: it changes nothing then.
-//! * A [snapshot](super::waits), at any time, of what stands in the thread-local itself. It reads the word of [state](Held::state) before and after, which
-//!   counts all changes: what it reads in between is of one moment if that word is the same. Each word is stored with Release and
-//!   loaded with Acquire, and the state is stored last. So who loads a word of a later change loads a later state afterwards, if only
-//!   one from the beginning of that change, in which the words that it changes do not count.
+//! * A [snapshot](super::waits), at any time, of what stands in the thread-local itself. Where holds are moved it is a sequence
+//!   lock: a [version](VERSION) is counted before and after, each word is stored with Release and loaded with Acquire, so who
+//!   loads a word of a later change loads a later version afterwards. A thread's only hold comes and goes without that. There a
+//!   reader that reads twice the same may still see the place of another acquisition of the thread, if within this time it has
+//!   released the lock, acquired another, and acquired the first again; and the same once more.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -37,22 +38,20 @@ const FEW: usize = INLINE / 2;
 /// How many keys of sets of three locks and more stand in the thread-local.
 const KEYS: usize = 32;
 
-// The word of state.
+// The word of state. Zero: the thread holds nothing, and nothing else is to be done.
 /// How many holds are inline.
 const LEN: u64 = 0xff;
 /// Some are on the heap.
 const SPILLED: u64 = 1 << 8;
 /// The thread is not in the list of threads yet: it is put there when it first waits, or could. A thread starts so, and so all of
 /// its first steps take the slow way, on which that is seen to.
-const UNLISTED: u64 = 1 << 9;
-/// What one change adds.
-const CHANGE: u64 = 1 << 10;
-/// What is not zero in a state unless the thread holds nothing, and nothing else is to be done.
-const BUSY: u64 = CHANGE - 1;
+const UNKNOWN: u64 = 1 << 9;
 
 // Where the words stand.
 const STATE: usize = 0;
-const HOLDS: usize = 1;
+/// How often the holds have begun to change, or ended, on a way where some are moved.
+const VERSION: usize = 1;
+const HOLDS: usize = 2;
 const FIRST_KEY: usize = HOLDS + INLINE * WORDS;
 const ALL: usize = FIRST_KEY + KEYS;
 
@@ -75,7 +74,7 @@ unsafe impl Sync for Held {}
 
 local! {
     static HELD: Held = Held {
-        words: Shown::new(UNLISTED),
+        words: Shown::new(UNKNOWN),
         keys: Cell::new(0),
         sets: Cell::new(0),
         cells: Cell::new(0),
@@ -88,14 +87,14 @@ local! {
 /// Whether the thread holds nothing. Perhaps false if it never waited for a lock.
 #[inline]
 pub(crate) fn is_empty() -> bool {
-    HELD.with(|held| held.state() & BUSY == 0)
+    HELD.with(|held| held.state() == 0)
 }
 
 /// Whether the thread may wait for `wanted`: only above everything that it holds. Else the highest of that, and where it was
 /// acquired.
 #[inline]
 pub(crate) fn may_wait(wanted: LockId) -> Result<(), (LockId, &'static Location<'static>)> {
-    HELD.with(|held| if held.state() & BUSY == 0 || held.is_below(wanted) { Ok(()) } else { Err(held.in_the_way()) })
+    HELD.with(|held| if held.state() == 0 || held.is_below(wanted) { Ok(()) } else { Err(held.in_the_way()) })
 }
 
 /// Notes that the thread holds a lock, or two.
@@ -114,13 +113,12 @@ pub(crate) fn pop(id: LockId, of: Of) {
     }
 }
 
-/// Notes that the thread holds three locks or more. `each` calls what it is given with each of their keys; it returns where they
-/// stand from here on.
-#[inline]
+/// Notes that the thread holds three locks or more, with what `each` calls with their keys; where these stand from here on.
+#[inline(always)]
 pub(crate) fn push_set(
     id: LockId,
     len: usize,
-    each: impl FnOnce(&mut dyn FnMut(usize)),
+    each: impl FnOnce(&mut Keys<'_>),
     place: &'static Location<'static>,
 ) -> usize {
     HELD.with(|held| {
@@ -178,15 +176,15 @@ impl Held {
 
     #[inline(always)]
     fn set_state(&self, state: u64) {
-        self.words.set(STATE, state.wrapping_add(CHANGE));
+        self.words.set(STATE, state);
     }
 
     #[inline]
     fn push(&self, hold: Hold) {
         let state = self.state();
-        if state & BUSY == 0 {
+        if state == 0 {
             hold.store(|word, value| self.words.set(HOLDS + word, value));
-            self.set_state(state + 1);
+            self.set_state(1);
         } else {
             // By its parts: as a whole it would be put in memory for this call, also where none is made.
             self.insert(hold.id, hold.of, hold.place);
@@ -197,8 +195,8 @@ impl Held {
     fn pop(&self, hold: Hold) {
         let state = self.state();
         // The only one, so its key is enough.
-        if state & BUSY == 1 && hold.has_key(|word| self.words.get(HOLDS + word)) {
-            self.set_state(state - 1);
+        if state == 1 && hold.has_key(|word| self.words.get(HOLDS + word)) {
+            self.set_state(0);
         } else {
             self.remove(hold.id, hold.of);
         }
@@ -206,6 +204,7 @@ impl Held {
 
     fn push_cell(&self, key: usize, place: &'static Location<'static>) {
         if step!("once.note-running") {
+            self.make_known();
             self.push(Hold { id: LockId::new(0), of: Of::Cell { key }, place });
             self.cells.set(self.cells.get() + 1);
         }
@@ -258,8 +257,8 @@ impl Held {
     /// Puts the thread in the list of threads, unless it is there. Not under a `try_` form, which a global allocator may call.
     fn make_known(&self) {
         // SAFETY: all threads show their `HELD` and nothing else.
-        if self.state() & UNLISTED != 0 && unsafe { show(self) } {
-            self.set_state(self.state() & !UNLISTED);
+        if self.state() & UNKNOWN != 0 && unsafe { show(self) } {
+            self.set_state(self.state() & !UNKNOWN);
         }
     }
 
@@ -291,7 +290,7 @@ impl Held {
         while at > 0 && self.get(at - 1) > hold {
             at -= 1;
         }
-        self.change_from(at, len + 1, |held| {
+        self.change(len + 1, |held| {
             for to in (at..len).rev() {
                 held.set(to + 1, held.get(to));
             }
@@ -304,7 +303,7 @@ impl Held {
         let hold = Hold { id, of, place: Location::caller() };
         let len = self.len();
         if let Some(at) = (0..len).rev().find(|&at| self.get(at) == hold) {
-            self.change_from(at, len - 1, |held| {
+            self.change(len - 1, |held| {
                 for from in at + 1..len {
                     held.set(from - 1, held.get(from));
                 }
@@ -327,26 +326,25 @@ impl Held {
         }
     }
 
-    /// Changes the holds from `at` on, of which none counts meanwhile.
-    fn change_from(&self, at: usize, len: usize, change: impl FnOnce(&Self)) {
-        let with_len = |len: usize| self.state() & !LEN | len as u64;
-        self.set_state(with_len(at));
+    /// Moves holds, after which there are so many.
+    fn change(&self, len: usize, change: impl FnOnce(&Self)) {
+        let count = || self.words.set(VERSION, self.words.get(VERSION) + 1);
+        count();
         change(self);
-        self.set_state(with_len(len));
+        self.set_state(self.state() & !LEN | len as u64);
+        count();
     }
 
     /// Keeps the keys of a set; where.
-    #[inline]
-    fn add_keys(&self, len: usize, each: impl FnOnce(&mut dyn FnMut(usize))) -> usize {
+    #[inline(always)]
+    fn add_keys(&self, len: usize, each: impl FnOnce(&mut Keys<'_>)) -> usize {
         let at = self.keys.get();
         if at + len > KEYS {
-            return keys_elsewhere(len, each);
+            let mut keys = Keys::Elsewhere(Vec::with_capacity(len));
+            each(&mut keys);
+            return keys.leak();
         }
-        let mut next = FIRST_KEY + at;
-        each(&mut |key| {
-            self.words.set(next, key as u64);
-            next += 1;
-        });
+        each(&mut Keys::Here { words: &self.words, next: FIRST_KEY + at });
         self.keys.set(at + len);
         self.sets.set(self.sets.get() + 1);
         at
@@ -373,18 +371,37 @@ impl Held {
     }
 }
 
-/// The keys of a set for which there is no room in the thread-local.
-#[cold]
-fn keys_elsewhere(len: usize, each: impl FnOnce(&mut dyn FnMut(usize))) -> usize {
-    let mut keys = Vec::with_capacity(len);
-    each(&mut |key| keys.push(key));
-    Box::into_raw(keys.into_boxed_slice()).cast::<usize>().expose_provenance()
+/// Takes the keys of a set.
+pub(crate) enum Keys<'h> {
+    Here { words: &'h Shown<ALL>, next: usize },
+    /// There is no room in the thread-local.
+    Elsewhere(Vec<usize>),
+}
+
+impl Keys<'_> {
+    #[inline(always)]
+    pub(crate) fn add(&mut self, key: usize) {
+        match self {
+            Keys::Here { words, next } => {
+                words.set(*next, key as u64);
+                *next += 1;
+            }
+            Keys::Elsewhere(keys) => keys.push(key),
+        }
+    }
+
+    /// Where they stand, until [`free_keys`].
+    #[cold]
+    fn leak(self) -> usize {
+        let Keys::Elsewhere(keys) = self else { unreachable!("the others stand in the thread-local") };
+        Box::into_raw(keys.into_boxed_slice()).cast::<usize>().expose_provenance()
+    }
 }
 
 #[cold]
 fn free_keys(at: usize, len: usize) {
     let keys = std::ptr::with_exposed_provenance_mut::<usize>(at);
-    // SAFETY: made by `keys_elsewhere`, for a set that is gone.
+    // SAFETY: made by `Keys::leak`, for a set that is gone.
     drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(keys, len)) });
 }
 
