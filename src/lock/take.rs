@@ -113,8 +113,18 @@ fn release_each<S: LockSet>(set: &S) {
 pub(super) fn note<S: LockSet>(set: &S, acquired: &mut Acquired, place: &'static Location<'static>) {
     let len = set.set_len();
     if len > 2 {
-        let Acquired { highest, .. } = *acquired;
-        acquired.keys = held::push_set(highest, len, |keys| set.each(|lock| keys.add(lock.raw.key())), place);
+        acquired.keys = match held::room_for_keys(len) {
+            Some(at) => {
+                let mut next = at;
+                set.each(|lock| {
+                    held::set_key(next, lock.raw.key());
+                    next += 1;
+                });
+                at
+            }
+            None => keys_elsewhere(set, len),
+        };
+        held::push_set(acquired.highest, acquired.keys, len, place);
     } else {
         held::push(acquired.highest, few(set), place);
     }
@@ -129,6 +139,14 @@ pub(super) fn forget<S: LockSet>(set: &S, acquired: &Acquired) {
     } else {
         held::pop(acquired.highest, few(set));
     }
+}
+
+#[cold]
+#[inline(never)]
+fn keys_elsewhere<S: LockSet>(set: &S, len: usize) -> usize {
+    let mut keys = Vec::with_capacity(len);
+    set.each(|lock| keys.push(lock.raw.key()));
+    held::keep_keys(keys)
 }
 
 /// The keys of one lock or two.

@@ -58,9 +58,8 @@ const ALL: usize = FIRST_KEY + KEYS;
 /// The list of one thread.
 pub(crate) struct Held {
     words: Shown<ALL>,
-    /// How many of the words for keys are in use, and of how many sets.
+    /// How many of the words for keys are in use, if anything is held.
     keys: Cell<usize>,
-    sets: Cell<usize>,
     /// How many cells the thread initialises.
     cells: Cell<usize>,
     spill: ManuallyDrop<Spill>,
@@ -76,7 +75,6 @@ local! {
     static HELD: Held = Held {
         words: Shown::new(UNKNOWN),
         keys: Cell::new(0),
-        sets: Cell::new(0),
         cells: Cell::new(0),
         spill: ManuallyDrop::new(Spill::new()),
         spilled: Cell::new(0),
@@ -113,19 +111,33 @@ pub(crate) fn pop(id: LockId, of: Of) {
     }
 }
 
-/// Notes that the thread holds three locks or more, with what `each` calls with their keys; where these stand from here on.
+/// Where the keys of three locks or more may stand, if there is room. They are stored there by [`set_key`], then [`push_set`]
+/// notes them.
 #[inline(always)]
-pub(crate) fn push_set(
-    id: LockId,
-    len: usize,
-    each: impl FnOnce(&mut Keys<'_>),
-    place: &'static Location<'static>,
-) -> usize {
+pub(crate) fn room_for_keys(len: usize) -> Option<usize> {
+    HELD.with(|held| held.room_for_keys(len))
+}
+
+#[inline(always)]
+pub(crate) fn set_key(at: usize, key: usize) {
+    HELD.with(|held| held.words.set(FIRST_KEY + at, key as u64));
+}
+
+/// Where the keys stand for which there was no room.
+#[cold]
+pub(crate) fn keep_keys(keys: Vec<usize>) -> usize {
+    Box::into_raw(keys.into_boxed_slice()).cast::<usize>().expose_provenance()
+}
+
+/// Notes that the thread holds three locks or more, whose keys stand there.
+#[inline]
+pub(crate) fn push_set(id: LockId, at: usize, len: usize, place: &'static Location<'static>) {
     HELD.with(|held| {
-        let at = held.add_keys(len, each);
+        if at < KEYS {
+            held.keys.set(at + len);
+        }
         held.push(Hold { id, of: Of::More { at, len }, place });
-        at
-    })
+    });
 }
 
 /// Notes that what [`push_set`] has noted is gone.
@@ -133,7 +145,11 @@ pub(crate) fn push_set(
 pub(crate) fn pop_set(id: LockId, at: usize, len: usize) {
     HELD.with(|held| {
         held.pop(Hold { id, of: Of::More { at, len }, place: Location::caller() });
-        held.remove_keys(at, len);
+        if at >= KEYS {
+            free_keys(at, len);
+        } else if at + len == held.keys.get() {
+            held.keys.set(at);
+        }
     });
 }
 
@@ -187,7 +203,8 @@ impl Held {
             self.set_state(1);
         } else {
             // By its parts: as a whole it would be put in memory for this call, also where none is made.
-            self.insert(hold.id, hold.of, hold.place);
+            let [kind, key, also] = hold.of.words();
+            self.insert(hold.id, kind, key, also, hold.place);
         }
     }
 
@@ -198,7 +215,8 @@ impl Held {
         if state == 1 && hold.has_key(|word| self.words.get(HOLDS + word)) {
             self.set_state(0);
         } else {
-            self.remove(hold.id, hold.of);
+            let [kind, key, also] = hold.of.words();
+            self.remove(hold.id, kind, key, also);
         }
     }
 
@@ -277,8 +295,8 @@ impl Held {
     }
 
     #[inline(never)]
-    fn insert(&self, id: LockId, of: Of, place: &'static Location<'static>) {
-        let hold = Hold { id, of, place };
+    fn insert(&self, id: LockId, kind: usize, key: usize, also: usize, place: &'static Location<'static>) {
+        let hold = Hold { id, of: Of::of_words([kind, key, also]), place };
         self.make_room();
         let len = self.len();
         if len == INLINE {
@@ -299,8 +317,8 @@ impl Held {
     }
 
     #[inline(never)]
-    fn remove(&self, id: LockId, of: Of) {
-        let hold = Hold { id, of, place: Location::caller() };
+    fn remove(&self, id: LockId, kind: usize, key: usize, also: usize) {
+        let hold = Hold { id, of: Of::of_words([kind, key, also]), place: Location::caller() };
         let len = self.len();
         if let Some(at) = (0..len).rev().find(|&at| self.get(at) == hold) {
             self.change(len - 1, |held| {
@@ -335,34 +353,11 @@ impl Held {
         count();
     }
 
-    /// Keeps the keys of a set; where.
     #[inline(always)]
-    fn add_keys(&self, len: usize, each: impl FnOnce(&mut Keys<'_>)) -> usize {
-        let at = self.keys.get();
-        if at + len > KEYS {
-            let mut keys = Keys::Elsewhere(Vec::with_capacity(len));
-            each(&mut keys);
-            return keys.leak();
-        }
-        each(&mut Keys::Here { words: &self.words, next: FIRST_KEY + at });
-        self.keys.set(at + len);
-        self.sets.set(self.sets.get() + 1);
-        at
-    }
-
-    #[inline]
-    fn remove_keys(&self, at: usize, len: usize) {
-        if at >= KEYS {
-            return free_keys(at, len);
-        }
-        let sets = self.sets.get().saturating_sub(1);
-        self.sets.set(sets);
-        // What a set leaves below another stays unused until all are gone.
-        if sets == 0 {
-            self.keys.set(0);
-        } else if at + len == self.keys.get() {
-            self.keys.set(at);
-        }
+    fn room_for_keys(&self, len: usize) -> Option<usize> {
+        // What a set leaves below another stays unused until that is gone, or the thread holds nothing.
+        let at = if self.state() == 0 { 0 } else { self.keys.get() };
+        (at + len <= KEYS).then_some(at)
     }
 
     /// Whether there is such a hold.
@@ -371,37 +366,10 @@ impl Held {
     }
 }
 
-/// Takes the keys of a set.
-pub(crate) enum Keys<'h> {
-    Here { words: &'h Shown<ALL>, next: usize },
-    /// There is no room in the thread-local.
-    Elsewhere(Vec<usize>),
-}
-
-impl Keys<'_> {
-    #[inline(always)]
-    pub(crate) fn add(&mut self, key: usize) {
-        match self {
-            Keys::Here { words, next } => {
-                words.set(*next, key as u64);
-                *next += 1;
-            }
-            Keys::Elsewhere(keys) => keys.push(key),
-        }
-    }
-
-    /// Where they stand, until [`free_keys`].
-    #[cold]
-    fn leak(self) -> usize {
-        let Keys::Elsewhere(keys) = self else { unreachable!("the others stand in the thread-local") };
-        Box::into_raw(keys.into_boxed_slice()).cast::<usize>().expose_provenance()
-    }
-}
-
 #[cold]
 fn free_keys(at: usize, len: usize) {
     let keys = std::ptr::with_exposed_provenance_mut::<usize>(at);
-    // SAFETY: made by `Keys::leak`, for a set that is gone.
+    // SAFETY: made by `keep_keys`, for a set that is gone.
     drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(keys, len)) });
 }
 

@@ -54,28 +54,13 @@ impl Hold {
     #[inline(always)]
     pub(super) fn store(self, mut store: impl FnMut(usize, u64)) {
         let [class, number] = self.id.words();
+        let [kind, key, also] = self.of.words();
         store(ID, class);
         store(ID + 1, number);
-        let kind = match self.of {
-            Of::Lock { key } => {
-                store(KEY, key as u64);
-                LOCK
-            }
-            Of::Two { keys: [key, also] } => {
-                store(KEY, key as u64);
-                store(ALSO, also as u64);
-                TWO
-            }
-            Of::More { at, len } => {
-                store(KEY, at as u64);
-                store(ALSO, len as u64);
-                MORE
-            }
-            Of::Cell { key } => {
-                store(KEY, key as u64);
-                CELL
-            }
-        };
+        store(KEY, key as u64);
+        if matches!(self.of, Of::Two { .. } | Of::More { .. }) {
+            store(ALSO, also as u64);
+        }
         store(PLACE, ((self.place as *const Location<'_>).expose_provenance() | kind) as u64);
     }
 
@@ -86,13 +71,7 @@ impl Hold {
     #[inline(always)]
     pub(super) unsafe fn load(words: [u64; WORDS]) -> Self {
         let place = words[PLACE] as usize;
-        let [key, also] = [words[KEY], words[ALSO]].map(|word| word as usize);
-        let of = match place & KINDS {
-            LOCK => Of::Lock { key },
-            TWO => Of::Two { keys: [key, also] },
-            MORE => Of::More { at: key, len: also },
-            _ => Of::Cell { key },
-        };
+        let of = Of::of_words([place & KINDS, words[KEY] as usize, words[ALSO] as usize]);
         // SAFETY: the word was made of such a reference, and the kind.
         let place = unsafe { &*std::ptr::with_exposed_provenance::<Location<'static>>(place & !KINDS) };
         Self { id: LockId::of_words([words[ID], words[ID + 1]]), of, place }
@@ -101,7 +80,7 @@ impl Hold {
     /// Whether `words` are of this hold, whatever its place.
     #[inline(always)]
     pub(super) fn has_key(self, load: impl FnOnce(usize) -> u64) -> bool {
-        load(KEY) as usize == self.of.key()
+        load(KEY) as usize == self.of.words()[1]
     }
 
     pub(super) fn is_cell(self) -> bool {
@@ -110,21 +89,24 @@ impl Hold {
 }
 
 impl Of {
-    /// The first word that tells it from others.
+    /// The kind, and the words that tell it from others.
     #[inline(always)]
-    fn key(self) -> usize {
-        match self {
-            Of::Lock { key } | Of::Two { keys: [key, _] } | Of::More { at: key, .. } | Of::Cell { key } => key,
-        }
-    }
-
-    /// In an order that means nothing.
-    fn words(self) -> [usize; 3] {
+    pub(super) fn words(self) -> [usize; 3] {
         match self {
             Of::Lock { key } => [LOCK, key, 0],
             Of::Two { keys: [key, also] } => [TWO, key, also],
             Of::More { at, len } => [MORE, at, len],
             Of::Cell { key } => [CELL, key, 0],
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn of_words([kind, key, also]: [usize; 3]) -> Self {
+        match kind {
+            LOCK => Of::Lock { key },
+            TWO => Of::Two { keys: [key, also] },
+            MORE => Of::More { at: key, len: also },
+            _ => Of::Cell { key },
         }
     }
 }
