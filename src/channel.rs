@@ -3,11 +3,15 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::panic::Location;
+use std::pin::pin;
 
 use crossbeam_channel::{
     Receiver, RecvError, Select, SelectedOperation, SendError, Sender, TryRecvError, TrySendError,
 };
 
+use crate::record::{Call, What};
+use crate::sync::ParkToken;
 use crate::wait::{Stop, Timer};
 use crate::{Limit, Stopped};
 
@@ -43,6 +47,7 @@ pub trait SendWithin<T>: sealed::Sealed {
     /// # Errors
     /// Each contains the value, which was not sent: [`Stopped`](SendWithinError::Stopped) if the limit ended the wait,
     /// [`Disconnected`](SendWithinError::Disconnected) if there is no receiver any more.
+    #[track_caller]
     fn send_within<'l>(&self, value: T, limit: impl Into<Limit<'l>>) -> Result<(), SendWithinError<T>>;
 }
 
@@ -83,6 +88,7 @@ pub trait RecvWithin<T>: sealed::Sealed {
     /// # Errors
     /// [`Stopped`](RecvWithinError::Stopped) if the limit ended the wait,
     /// [`Disconnected`](RecvWithinError::Disconnected) if the channel is empty and there is no sender any more.
+    #[track_caller]
     fn recv_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<T, RecvWithinError>;
 }
 
@@ -213,13 +219,14 @@ impl From<RecvWithinError> for io::Error {
 }
 
 impl<T> SendWithin<T> for Sender<T> {
+    #[track_caller]
     fn send_within<'l>(&self, value: T, limit: impl Into<Limit<'l>>) -> Result<(), SendWithinError<T>> {
         let limit = limit.into();
         let mut value = match try_send(self, value)? {
             None => return Ok(()),
             Some(value) => value,
         };
-        match wait(&mut Timer::new(&limit), |select| select.send(self)) {
+        match wait(&limit, What::Send, |select| select.send(self)) {
             Ok(turn) => turn.send(self, value).map_err(|SendError(value)| SendWithinError::Disconnected(value)),
             Err(why) => {
                 // A call that could both succeed and stop succeeds.
@@ -243,12 +250,13 @@ fn try_send<T>(sender: &Sender<T>, value: T) -> Result<Option<T>, SendWithinErro
 }
 
 impl<T> RecvWithin<T> for Receiver<T> {
+    #[track_caller]
     fn recv_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<T, RecvWithinError> {
         let limit = limit.into();
         if let Some(value) = try_recv(self)? {
             return Ok(value);
         }
-        match wait(&mut Timer::new(&limit), |select| select.recv(self)) {
+        match wait(&limit, What::Receive, |select| select.recv(self)) {
             Ok(turn) => turn.recv(self).map_err(|RecvError| RecvWithinError::Disconnected),
             // A call that could both succeed and stop succeeds.
             Err(why) => try_recv(self)?.ok_or(RecvWithinError::Stopped(why)),
@@ -269,10 +277,13 @@ fn try_recv<T>(receiver: &Receiver<T>) -> Result<Option<T>, RecvWithinError> {
 ///
 /// The thread queues for the operation itself. If it only waited for the operation to become ready, a sender and a
 /// receiver of a channel of capacity 0 would both wait, and neither would be ready.
+#[track_caller]
 fn wait<'a>(
-    timer: &mut Timer<'a>,
+    limit: &'a Limit<'a>,
+    what: What,
     operation: impl FnOnce(&mut Select<'a>) -> usize,
 ) -> Result<SelectedOperation<'a>, Stopped> {
+    let timer = &mut Timer::new(limit, Call { what, key: 0, place: Location::caller(), panics: false });
     let mut select = Select::new();
     let wanted = operation(&mut select);
     let nodes = timer.nodes();
@@ -281,7 +292,10 @@ fn wait<'a>(
     for channel in closing.into_iter().flatten() {
         select.recv(channel);
     }
-    let turn = match timer.deadline() {
+    let deadline = timer.deadline();
+    let record = pin!(timer.record(0));
+    record.publish(ParkToken(0));
+    let turn = match deadline {
         Some(deadline) => select.select_deadline(deadline).ok(),
         None => Some(select.select()),
     };

@@ -65,7 +65,7 @@ pub(crate) fn wake() -> Group {
         &mut group,
         (Role::Ours, "raddle-lock"),
         child,
-        |token| assert!(matches!(LOCK.lock_within(token), Err(LockError::Stopped(Stopped::Cancelled)))),
+        |token| assert!(matches!(LOCK.lock_within(token), Err(LockError::Stopped { why: Stopped::Cancelled, .. }))),
         CancelToken::cancel,
     );
     add(

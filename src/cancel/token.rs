@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use super::CancelOnDrop;
 use super::tree::Handle;
+use crate::record::{Call, What};
 use crate::sync::{Instant, now};
 use crate::wait::Timer;
 use crate::{Limit, Stopped};
@@ -73,7 +74,7 @@ use crate::{Limit, Stopped};
 /// std::thread::scope(|threads| {
 ///     let waits = threads.spawn(|| beds.lock_within(&model).map(drop));
 ///     request.cancel_with("the client hung up");
-///     assert_eq!(waits.join().unwrap(), Err(LockError::Stopped(Stopped::Cancelled)));
+///     assert_eq!(waits.join().unwrap(), Err(LockError::from(Stopped::Cancelled)));
 /// });
 /// assert_eq!(model.cause().unwrap().to_string(), "the client hung up");
 /// # drop(guard);
@@ -274,8 +275,14 @@ impl CancelToken {
     /// assert_eq!(other.wait(&shutdown), Err(Stopped::Cancelled));
     /// assert_eq!(other.wait(Duration::from_millis(5)), Err(Stopped::TimedOut));
     /// ```
+    #[track_caller]
     pub fn wait<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), Stopped> {
-        let (node, limit) = (&self.handle.node, limit.into());
+        self.wait_for(What::Token, limit.into())
+    }
+
+    #[track_caller]
+    fn wait_for(&self, what: What, limit: Limit<'_>) -> Result<(), Stopped> {
+        let node = &self.handle.node;
         if node.check().is_err() {
             return Ok(());
         }
@@ -283,7 +290,8 @@ impl CancelToken {
             Some(deadline) => limit.or(deadline),
             None => limit,
         };
-        node.wait(&mut Timer::new(&limit))
+        let call = Call { what, key: 0, place: Location::caller(), panics: false };
+        node.wait(&mut Timer::new(&limit, call)).map_err(Timer::stopped)
     }
 
     /// Sleeps for this time, unless the token is cancelled or its deadline passes meanwhile.
@@ -304,10 +312,11 @@ impl CancelToken {
     /// assert_eq!(token.sleep(Duration::from_millis(1)), Ok(()));
     /// assert_eq!(token.sleep(Duration::from_secs(3600)), Err(Stopped::TimedOut));
     /// ```
+    #[track_caller]
     pub fn sleep(&self, time: Duration) -> Result<(), Stopped> {
         let end = now().checked_add(time);
         let limit = end.map_or(Limit::NEVER, Limit::from);
-        match self.wait(limit) {
+        match self.wait_for(What::Sleep, limit) {
             Err(_) => Ok(()),
             // Over the same moment as the sleep, or later: it succeeded.
             Ok(()) if end.is_some_and(|end| end <= now()) => Ok(()),

@@ -6,10 +6,12 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::mem::{self, Discriminant};
 use std::panic::Location;
+use std::sync::Arc;
 
 use super::LockId;
 use crate::Stopped;
-use crate::wait::Refused;
+use crate::record::{Cycle, Holder, holder};
+use crate::wait::{Refused, Timer};
 
 /// Says why a call did not acquire a lock or a set of locks. The call holds nothing of the set when it returns this.
 ///
@@ -40,7 +42,7 @@ use crate::wait::Refused;
 ///
 /// assert_eq!(admit(&OrderedMutex::new(1, 40)), Ok(39));
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LockError {
     /// The set names one lock twice, or two locks with the same id. Name each lock once, and give each its own id.
@@ -73,7 +75,25 @@ pub enum LockError {
         id: LockId,
     },
     /// The call's limit ended the wait.
-    Stopped(Stopped),
+    #[non_exhaustive]
+    Stopped {
+        /// What ended it.
+        why: Stopped,
+        /// The lock that the call waited for, unless the error was made of a bare [`Stopped`].
+        id: Option<LockId>,
+        /// Who held the lock as the wait ended, if that is known; of several readers, one. It does not count when errors are compared.
+        holder: Option<Arc<Holder>>,
+    },
+    /// The wait would never have ended: this thread would have waited for another that waits, directly or through others, for
+    /// something that this thread holds or makes. One of them is in an initialiser, as locks alone cannot deadlock.
+    /// Acquire what the initialiser needs inside it only, or force the value first.
+    #[non_exhaustive]
+    Deadlock {
+        /// The lock that the call would have waited for.
+        id: LockId,
+        /// Who waits for whom. The first is this call.
+        cycle: Cycle,
+    },
 }
 
 impl LockError {
@@ -82,7 +102,19 @@ impl LockError {
         match why {
             Refused::Busy => LockError::WouldBlock { id },
             Refused::Poisoned => LockError::Poisoned { id },
-            Refused::Stopped(stopped) => LockError::Stopped(stopped),
+            Refused::Stopped(why) => LockError::Stopped { why, id: Some(id), holder: None },
+            Refused::Deadlock => unreachable!("the call did not wait"),
+        }
+    }
+
+    /// The same for a wait that has ended.
+    pub(super) fn ended(id: LockId, why: Refused, timer: &mut Timer<'_>) -> Self {
+        match why {
+            Refused::Deadlock => LockError::Deadlock { id, cycle: timer.cycle() },
+            Refused::Stopped(why) => {
+                LockError::Stopped { why, id: Some(id), holder: holder(timer.call()).map(Arc::new) }
+            }
+            _ => Self::refused(id, why),
         }
     }
 }
@@ -91,11 +123,12 @@ impl LockError {
     /// All that counts when errors are compared.
     fn key(&self) -> (Discriminant<Self>, [Option<LockId>; 2], Option<Stopped>) {
         let (ids, stopped) = match *self {
+            LockError::Deadlock { id, .. } => ([Some(id), None], None),
             LockError::Duplicate { id } | LockError::Poisoned { id } | LockError::WouldBlock { id } => {
                 ([Some(id), None], None)
             }
             LockError::OutOfOrder { wanted, held, place: _ } => ([Some(wanted), Some(held)], None),
-            LockError::Stopped(stopped) => ([None; 2], Some(stopped)),
+            LockError::Stopped { why, .. } => ([None; 2], Some(why)),
         };
         (mem::discriminant(self), ids, stopped)
     }
@@ -147,7 +180,20 @@ impl fmt::Display for LockError {
                     "lock {id} is not available; try again later, or release what is held and acquire all in one lock_all"
                 )
             }
-            LockError::Stopped(stopped) => write!(f, "lock not acquired: {stopped}"),
+            LockError::Stopped { why, id, holder } => {
+                match id {
+                    Some(id) => write!(f, "lock {id} not acquired: {why}")?,
+                    None => write!(f, "lock not acquired: {why}")?,
+                }
+                holder.iter().try_for_each(|holder| write!(f, "; it was {holder}"))
+            }
+            LockError::Deadlock { id, cycle } => {
+                write!(
+                    f,
+                    "deadlock: the wait for lock {id} would never end; acquire what an initialiser needs inside it only, or \
+                     force its value before locking: {cycle}"
+                )
+            }
         }
     }
 }
@@ -156,15 +202,15 @@ impl Error for LockError {
     /// Returns the [`Stopped`] that ended the call. (The `Display` text includes it, for a message of one line.)
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            LockError::Stopped(stopped) => Some(stopped),
+            LockError::Stopped { why, .. } => Some(why),
             _ => None,
         }
     }
 }
 
 impl From<Stopped> for LockError {
-    fn from(stopped: Stopped) -> Self {
-        LockError::Stopped(stopped)
+    fn from(why: Stopped) -> Self {
+        LockError::Stopped { why, id: None, holder: None }
     }
 }
 
@@ -174,9 +220,11 @@ impl From<LockError> for io::Error {
     /// and [`Other`](io::ErrorKind::Other) for the rest.
     fn from(error: LockError) -> Self {
         let kind = match error {
-            LockError::Duplicate { .. } | LockError::OutOfOrder { .. } => io::ErrorKind::Deadlock,
+            LockError::Duplicate { .. } | LockError::OutOfOrder { .. } | LockError::Deadlock { .. } => {
+                io::ErrorKind::Deadlock
+            }
             LockError::WouldBlock { .. } => io::ErrorKind::WouldBlock,
-            LockError::Stopped(stopped) => stopped.kind(),
+            LockError::Stopped { why, .. } => why.kind(),
             LockError::Poisoned { .. } => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)

@@ -63,7 +63,7 @@ impl<R: Request> Guard<R> {
         let lock = request.entry();
         may_wait(lock.id)?;
         if let Err(met) = lock.raw.try_fast() {
-            lock.raw.lock_slow(met, limit).map_err(|why| LockError::refused(lock.id, why))?;
+            lock.raw.lock_slow(met, lock.id, limit, Location::caller())?;
         }
         // SAFETY: the lock was just acquired.
         Ok(unsafe { Self::new(request) })

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 use std::panic::Location;
 
+use super::LockError;
 use super::iter::{Iter, IterMut};
 use super::set::{Exclusive, LockSet, Request, Uniform};
 use super::take::{Acquired, How, forget, note, release_all, take_all};
-use super::LockError;
 use crate::Limit;
 use crate::sync::{PanicWatch, cleanup, step};
 
@@ -93,7 +93,7 @@ pub fn lock_all_within<'l, S: LockSet>(set: S, limit: impl Into<Limit<'l>>) -> R
 #[inline(always)]
 #[track_caller]
 fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, LockError> {
-    let acquired = take_all(&set, How::Within(limit))?;
+    let acquired = take_all(&set, How::Within(limit), Location::caller())?;
     Ok(Locked::new(set, acquired))
 }
 
@@ -124,7 +124,7 @@ fn lock_limited<S: LockSet>(set: S, limit: &Limit<'_>) -> Result<Locked<S>, Lock
 #[inline]
 #[track_caller]
 pub fn try_lock_all<S: LockSet>(set: S) -> Result<Locked<S>, LockError> {
-    let acquired = take_all(&set, How::Try)?;
+    let acquired = take_all(&set, How::Try, Location::caller())?;
     Ok(Locked::new(set, acquired))
 }
 

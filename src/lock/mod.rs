@@ -15,9 +15,9 @@ mod set;
 mod swap;
 mod take;
 
+pub(crate) use crate::record::{LockId, held};
 pub use error::LockError;
 pub use guard::Guard;
-pub(crate) use crate::record::{LockId, held};
 pub use locked::{Locked, lock_all, lock_all_within, try_lock_all};
 pub use mutex::{OrderedMutex, OrderedMutexGuard};
 pub use rwlock::{OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, ReadRequest, WriteRequest};

@@ -141,7 +141,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     /// std::thread::scope(|threads| {
     ///     threads.spawn(|| {
     ///         let late = lock.lock_within(Duration::from_millis(5));
-    ///         assert_eq!(late.err(), Some(LockError::Stopped(Stopped::TimedOut)));
+    ///         assert_eq!(late.err(), Some(LockError::from(Stopped::TimedOut)));
     ///     });
     /// });
     /// # drop(guard);

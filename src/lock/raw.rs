@@ -1,7 +1,10 @@
 //! A raw lock and the way in which it is wanted.
 
+use std::panic::Location;
 use std::ptr;
 
+use super::{LockError, LockId};
+use crate::record::{Call, What};
 use crate::wait::{Limit, RawMutex, RawRwLock, Refused, Timer};
 
 #[derive(Clone, Copy)]
@@ -36,16 +39,33 @@ impl Raw<'_> {
         }
     }
 
+    /// A call that waits for the lock.
+    pub(super) fn call(self, id: LockId, place: &'static Location<'static>) -> Call {
+        let (what, key) = match self {
+            Raw::Mutex(raw) => (What::Lock(id), ptr::from_ref(raw).addr()),
+            Raw::Read(raw) => (What::Read(id), ptr::from_ref(raw).addr()),
+            Raw::Write(raw) => (What::Write(id), ptr::from_ref(raw).addr()),
+        };
+        Call { what, key, place, panics: false }
+    }
+
     /// Acquires the lock after the first try, which met this state, blocking no longer than the limit.
     #[cold]
     #[inline(never)]
-    pub(super) fn lock_slow(self, met: Met, limit: &Limit<'_>) -> Result<(), Refused> {
-        let (Met(state), timer) = (met, &mut Timer::new(limit));
-        match self {
+    pub(super) fn lock_slow(
+        self,
+        met: Met,
+        id: LockId,
+        limit: &Limit<'_>,
+        place: &'static Location<'static>,
+    ) -> Result<(), LockError> {
+        let (Met(state), timer) = (met, &mut Timer::new(limit, self.call(id, place)));
+        let had = match self {
             Raw::Mutex(raw) => raw.lock_slow(state as u8, timer),
             Raw::Read(raw) => raw.read_slow(state, timer),
             Raw::Write(raw) => raw.write_slow(state, timer),
-        }
+        };
+        had.map_err(|why| LockError::ended(id, why, timer))
     }
 
     pub(super) fn lock(self, timer: &mut Timer<'_>) -> Result<(), Refused> {

@@ -140,7 +140,7 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// std::thread::scope(|threads| {
     ///     threads.spawn(|| {
     ///         let late = lock.read_within(Duration::from_millis(5));
-    ///         assert_eq!(late.err(), Some(LockError::Stopped(Stopped::TimedOut)));
+    ///         assert_eq!(late.err(), Some(LockError::from(Stopped::TimedOut)));
     ///     });
     /// });
     /// # drop(guard);

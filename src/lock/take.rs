@@ -44,7 +44,11 @@ pub(super) struct Acquired {
 /// there is no limit at work in it before the first try of some lock has failed; nor, for a thread that holds nothing and a pair or
 /// ids that rise, a call.
 #[inline(always)]
-pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acquired>, LockError> {
+pub(super) fn take_all<S: LockSet>(
+    set: &S,
+    how: How<'_>,
+    place: &'static Location<'static>,
+) -> Result<Option<Acquired>, LockError> {
     if let Some([one, other]) = pair(set) {
         let swapped = other.id < one.id;
         let swap = Swap::when(swapped);
@@ -57,9 +61,9 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
         // one that has the lower already.
         let [lower, upper] = swap.locks(one.raw, other.raw);
         if lower.try_fast().is_err() {
-            in_order(set, 0, how)?;
+            in_order(set, 0, how, place)?;
         } else if upper.try_fast().is_err() {
-            in_order(set, 1, how)?;
+            in_order(set, 1, how, place)?;
         }
         return Ok(Some(Acquired { highest, keys: 0, swap }));
     }
@@ -86,7 +90,7 @@ pub(super) fn take_all<S: LockSet>(set: &S, how: How<'_>) -> Result<Option<Acqui
             return Ok(Some(Acquired { highest, keys: 0, swap: Swap::NONE }));
         }
     }
-    not_at_once(set, taken, rising, how)?;
+    not_at_once(set, taken, rising, how, place)?;
     Ok(Some(Acquired { highest, keys: 0, swap: Swap::NONE }))
 }
 
@@ -253,12 +257,17 @@ fn differ<S: LockSet>(set: &S) -> bool {
 /// The way that may wait. The first `taken` locks in the order of the ids are held already.
 #[cold]
 #[inline(never)]
-fn in_order<S: LockSet>(set: &S, taken: usize, how: How<'_>) -> Result<(), LockError> {
+fn in_order<S: LockSet>(
+    set: &S,
+    taken: usize,
+    how: How<'_>,
+    place: &'static Location<'static>,
+) -> Result<(), LockError> {
     let len = set.set_len();
     if len > INLINE {
         let mut locks = Vec::with_capacity(len);
         set.each(|lock| locks.push(lock));
-        return take_sorted(&mut locks, taken, how);
+        return take_sorted(&mut locks, taken, how, place);
     }
     let mut space = [const { MaybeUninit::<Entry<'_>>::uninit() }; INLINE];
     let mut at = 0;
@@ -268,15 +277,21 @@ fn in_order<S: LockSet>(set: &S, taken: usize, how: How<'_>) -> Result<(), LockE
     });
     // SAFETY: a set has `len` locks (`LockSet`'s contract), which were written to the first places.
     let locks = unsafe { &mut *(&raw mut space[..len] as *mut [Entry<'_>]) };
-    take_sorted(locks, taken, how)
+    take_sorted(locks, taken, how, place)
 }
 
 /// The way that may wait. The first `taken` locks as the set names them are held already.
 #[cold]
 #[inline(never)]
-fn not_at_once<S: LockSet>(set: &S, mut taken: usize, rising: bool, how: How<'_>) -> Result<(), LockError> {
+fn not_at_once<S: LockSet>(
+    set: &S,
+    mut taken: usize,
+    rising: bool,
+    how: How<'_>,
+    place: &'static Location<'static>,
+) -> Result<(), LockError> {
     if rising {
-        return in_order(set, taken, how);
+        return in_order(set, taken, how, place);
     }
     // Held out of order: no wait before they are released.
     set.all(|lock| {
@@ -290,11 +305,16 @@ fn not_at_once<S: LockSet>(set: &S, mut taken: usize, rising: bool, how: How<'_>
         }
         true
     });
-    in_order(set, 0, how)
+    in_order(set, 0, how, place)
 }
 
 /// Sorts the locks, unless they are so already, and acquires those behind the first `taken`.
-fn take_sorted(locks: &mut [Entry<'_>], taken: usize, how: How<'_>) -> Result<(), LockError> {
+fn take_sorted(
+    locks: &mut [Entry<'_>],
+    taken: usize,
+    how: How<'_>,
+    place: &'static Location<'static>,
+) -> Result<(), LockError> {
     if !locks.is_sorted_by(|one, next| one.id < next.id) {
         if step!("lock.sort") {
             locks.sort_unstable_by_key(|lock| lock.id);
@@ -303,20 +323,30 @@ fn take_sorted(locks: &mut [Entry<'_>], taken: usize, how: How<'_>) -> Result<()
             return Err(LockError::Duplicate { id: pair[0].id });
         }
     }
+    let Some(first) = locks.get(taken) else { return Ok(()) };
     let mut timer = match how {
         How::Try => None,
-        How::Within(limit) => Some(Timer::new(limit)),
+        How::Within(limit) => Some(Timer::new(limit, first.raw.call(first.id, place))),
     };
-    let mut taken = Taken { locks, len: taken };
+    // Each is noted while this thread may wait for the next: others may wait for it meanwhile.
+    let mut taken = Taken { locks, len: taken, noted: timer.is_some() };
+    if taken.noted {
+        locks[..taken.len].iter().for_each(|lock| lock.note(place));
+    }
     for lock in &locks[taken.len..] {
-        let had = match &mut timer {
-            None => lock.raw.try_lock(),
-            Some(timer) => lock.raw.lock(timer),
-        };
-        if let Err(why) = had {
-            return Err(LockError::refused(lock.id, why));
+        match &mut timer {
+            None => lock.raw.try_lock().map_err(|why| LockError::refused(lock.id, why))?,
+            Some(timer) => {
+                *timer.call() = lock.raw.call(lock.id, place);
+                lock.raw.lock(timer).map_err(|why| LockError::ended(lock.id, why, timer))?;
+                lock.note(place);
+            }
         }
         taken.len += 1;
+    }
+    if taken.noted {
+        // From here on the guard of the set stands for them.
+        locks.iter().rev().for_each(|lock| lock.forget());
     }
     mem::forget(taken);
     Ok(())
@@ -326,12 +356,31 @@ fn take_sorted(locks: &mut [Entry<'_>], taken: usize, how: How<'_>) -> Result<()
 struct Taken<'e, 'r> {
     locks: &'e [Entry<'r>],
     len: usize,
+    /// They are noted, as this thread waits for more.
+    noted: bool,
+}
+
+impl Entry<'_> {
+    fn note(self, place: &'static Location<'static>) {
+        if step!("lock.note-half-taken") {
+            held::push(self.id, Of::Lock { key: self.raw.key() }, place);
+        }
+    }
+
+    fn forget(self) {
+        if step!("lock.note-half-taken") {
+            held::pop(self.id, Of::Lock { key: self.raw.key() });
+        }
+    }
 }
 
 impl Drop for Taken<'_, '_> {
     fn drop(&mut self) {
         cleanup(|| {
-            for lock in &self.locks[..self.len] {
+            for lock in self.locks[..self.len].iter().rev() {
+                if self.noted {
+                    lock.forget();
+                }
                 covered!("lock.roll-back");
                 if step!("lock.roll-back") {
                     lock.raw.unlock();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use super::InitError;
-use super::error::REENTRANT;
+use super::error::{Deadlocked, REENTRANT};
 use super::raw::{Entered, RawOnce, Refused};
 use crate::record::held;
 use crate::sync::{Slot, const_fn};
@@ -156,11 +156,13 @@ impl<T> OnceCell<T> {
     /// ```
     #[track_caller]
     pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<&T, Stopped> {
-        match self.raw().watch(&mut Timer::new(&limit.into())) {
+        let raw = self.raw();
+        match raw.watch(&mut Timer::new(&limit.into(), raw.call(Location::caller(), true))) {
             // SAFETY: ready.
             Ok(()) => Ok(unsafe { self.get_unchecked() }),
             Err(Refused::Stopped(stopped)) => Err(stopped),
             Err(Refused::Reentrant) => panic!("{REENTRANT}"),
+            Err(Refused::Deadlock(cycle)) => panic!("{}", Deadlocked(&cycle)),
         }
     }
 
@@ -233,7 +235,7 @@ impl<T> OnceCell<T> {
         match self.get() {
             Some(value) => value,
             None => {
-                let made = self.initialise(|vacant| Ok::<_, Infallible>(vacant.fill(init)), Limit::NEVER);
+                let made = self.initialise(|vacant| Ok::<_, Infallible>(vacant.fill(init)), Limit::NEVER, Form::Panics);
                 let Ok(value) = unlimited(made);
                 value
             }
@@ -275,7 +277,7 @@ impl<T> OnceCell<T> {
     ) -> Result<&T, InitError> {
         match self.get() {
             Some(value) => Ok(value),
-            None => self.initialise(|vacant| Ok(vacant.fill(init)), limit.into()),
+            None => self.initialise(|vacant| Ok(vacant.fill(init)), limit.into(), Form::Returns),
         }
     }
 
@@ -301,7 +303,7 @@ impl<T> OnceCell<T> {
     pub fn get_or_try_init<F: FnOnce() -> Result<T, E>, E>(&self, init: F) -> Result<&T, E> {
         match self.get() {
             Some(value) => Ok(value),
-            None => unlimited(self.initialise(|vacant| vacant.try_fill(init), Limit::NEVER)),
+            None => unlimited(self.initialise(|vacant| vacant.try_fill(init), Limit::NEVER, Form::Panics)),
         }
     }
 
@@ -342,7 +344,7 @@ impl<T> OnceCell<T> {
     ) -> Result<&T, InitError<E>> {
         match self.get() {
             Some(value) => Ok(value),
-            None => self.initialise(|vacant| vacant.try_fill(init), limit.into()),
+            None => self.initialise(|vacant| vacant.try_fill(init), limit.into(), Form::Returns),
         }
     }
 
@@ -354,17 +356,20 @@ impl<T> OnceCell<T> {
         &self,
         fill: impl FnOnce(Vacant<'_, T>) -> Result<Filled, E>,
         limit: Limit<'_>,
+        form: Form,
     ) -> Result<&T, InitError<E>> {
         let raw = self.raw();
-        match raw.enter(&mut Timer::new(&limit)) {
+        match raw.enter(&mut Timer::new(&limit, raw.call(Location::caller(), form == Form::Panics))) {
             Ok(Entered::Ready) => {}
             Ok(Entered::Initialise(initialiser)) => {
                 // An error or a panic drops the initialiser, which leaves the cell empty.
-                let Filled = held::initialising(raw.key(), Location::caller(), || fill(Vacant(&self.slot))).map_err(InitError::Init)?;
+                let Filled = held::initialising(raw.key(), Location::caller(), || fill(Vacant(&self.slot)))
+                    .map_err(InitError::Init)?;
                 initialiser.finish();
             }
             Err(Refused::Stopped(stopped)) => return Err(InitError::Stopped(stopped)),
             Err(Refused::Reentrant) => return Err(InitError::Reentrant),
+            Err(Refused::Deadlock(cycle)) => return Err(InitError::Deadlock { cycle }),
         }
         // SAFETY: found ready, or made so by this thread.
         Ok(unsafe { self.get_unchecked() })
@@ -400,6 +405,15 @@ impl<T> OnceCell<T> {
     }
 }
 
+/// What becomes of a deadlock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// An error.
+    Returns,
+    /// A panic, as there is no room for an error.
+    Panics,
+}
+
 /// The slot of a cell that the calling thread initialises: made by the cell for its initialiser, once.
 pub(super) struct Vacant<'c, T>(&'c Slot<T>);
 
@@ -428,6 +442,7 @@ pub(super) fn unlimited<T, E>(result: Result<T, InitError<E>>) -> Result<T, E> {
         Ok(value) => Ok(value),
         Err(InitError::Init(error)) => Err(error),
         Err(InitError::Reentrant) => panic!("{REENTRANT}"),
+        Err(InitError::Deadlock { cycle }) => panic!("{}", Deadlocked(&cycle)),
         Err(InitError::Stopped(stopped)) => unreachable!("no limit was given: {stopped}"),
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
-use crate::Stopped;
+use crate::{Cycle, Stopped};
 
 /// Tells why a `_within` form of [`OnceCell`](crate::OnceCell) returned no value.
 ///
@@ -56,7 +56,7 @@ use crate::Stopped;
 /// let opening = request.child_within(Duration::ZERO); // is over before the pool is open
 /// assert_eq!(status(&OnceCell::new(), &opening, &request), 504);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InitError<E = Infallible> {
     /// The limit came first, while another thread was initialising.
@@ -64,6 +64,13 @@ pub enum InitError<E = Infallible> {
     /// The initialiser is re-entrant: the calling thread is initialising this cell, and would wait for itself. Pass to
     /// the initialiser what it needs.
     Reentrant,
+    /// The wait would never have ended: this thread would have waited for another that waits, directly or through others, for
+    /// something that this thread holds or makes. Acquire what the initialiser needs inside it only, or force the value first.
+    #[non_exhaustive]
+    Deadlock {
+        /// Who waits for whom. The first is this call.
+        cycle: Cycle,
+    },
     /// The caller's own initialiser failed; a [`Stopped`] that it returned is in here, too. The cell is empty, and the next
     /// call tries again.
     Init(E),
@@ -74,6 +81,7 @@ impl<E: fmt::Display> fmt::Display for InitError<E> {
         match self {
             InitError::Stopped(stopped) => write!(f, "cell not initialised: {stopped}"),
             InitError::Reentrant => f.write_str(REENTRANT),
+            InitError::Deadlock { cycle } => Deadlocked(cycle).fmt(f),
             InitError::Init(error) => write!(f, "the cell's initialiser failed, the next call tries again: {error}"),
         }
     }
@@ -83,13 +91,22 @@ impl<E: fmt::Display> fmt::Display for InitError<E> {
 pub(super) const REENTRANT: &str =
     "re-entrant: a cell's initialiser asked for the value that it is making; pass what it needs as an argument";
 
+/// The message of a deadlock, in an error or a panic.
+pub(super) struct Deadlocked<'c>(pub(super) &'c Cycle);
+
+impl fmt::Display for Deadlocked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "deadlock: the wait for a cell's value would never end; force the value before locking: {}", self.0)
+    }
+}
+
 impl<E: Error + 'static> Error for InitError<E> {
     /// What stopped the wait, or the initialiser's error. (The text includes it, for callers that print one line.)
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             InitError::Stopped(stopped) => Some(stopped),
             InitError::Init(error) => Some(error),
-            InitError::Reentrant => None,
+            InitError::Reentrant | InitError::Deadlock { .. } => None,
         }
     }
 }

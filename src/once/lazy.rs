@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::panic::RefUnwindSafe;
 
 use super::OnceCell;
-use super::cell::unlimited;
+use super::cell::{Form, unlimited};
 use crate::Limit;
 use crate::sync::{UnsafeCell, const_fn};
 
@@ -126,6 +126,7 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
                 Ok(vacant.fill(init))
             },
             Limit::NEVER,
+            Form::Panics,
         );
         match unlimited(made) {
             Ok(value) => value,

@@ -26,14 +26,15 @@
 //! Acquire, so that an initialiser sees all that failed ones did.
 
 use std::cell::Cell;
+use std::panic::Location;
 
 use crate::Stopped;
-use crate::record::held;
+use crate::record::{Call, Cycle, What, flags, held};
 use crate::sync::{
     AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, Slot, UnparkToken, cleanup, covered, ord, step, unpark_all,
     unpark_filter,
 };
-use crate::wait::{Patience, Timer, Waiter, block, flags};
+use crate::wait::{Ended, Patience, Timer, Waiter, block};
 
 const EMPTY: u8 = 0;
 const RUNNING: u8 = 1;
@@ -56,6 +57,7 @@ pub(super) struct RawOnce<'c>(&'c AtomicU8);
 pub(super) enum Refused {
     Stopped(Stopped),
     Reentrant,
+    Deadlock(Cycle),
 }
 
 /// What a candidate finds.
@@ -74,6 +76,11 @@ impl<'c> RawOnce<'c> {
 
     pub(super) fn key(self) -> usize {
         (&raw const *self.0).addr()
+    }
+
+    /// A call that waits for the cell, and whether it has no error for a deadlock.
+    pub(super) fn call(self, place: &'static Location<'static>, panics: bool) -> Call {
+        Call { what: What::Cell, key: self.key(), place, panics }
     }
 
     #[inline]
@@ -116,7 +123,10 @@ impl<'c> RawOnce<'c> {
         if held::is_initialising(self.key()) && step!("once.reentry") {
             return Err(Refused::Reentrant);
         }
-        block(&mut waiter, timer).map_err(Refused::Stopped)
+        block(&mut waiter, timer).map_err(|ended| match ended {
+            Ended::Stopped(stopped) => Refused::Stopped(stopped),
+            Ended::Deadlock => Refused::Deadlock(timer.cycle()),
+        })
     }
 
     /// Becomes the initialiser, or says in which state another one is at work.

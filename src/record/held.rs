@@ -21,9 +21,9 @@ use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 
-use super::LockId;
 use super::hold::{Hold, Of, WORDS};
 use super::spill::Spill;
+use super::{LockId, Place};
 use crate::sync::{Shown, local, show, step};
 
 /// How many holds stand in the thread-local.
@@ -91,13 +91,13 @@ pub(crate) fn is_empty() -> bool {
 /// Whether the thread may wait for `wanted`: only above everything that it holds. Else the highest of that, and where it was
 /// acquired.
 #[inline]
-pub(crate) fn may_wait(wanted: LockId) -> Result<(), (LockId, &'static Location<'static>)> {
+pub(crate) fn may_wait(wanted: LockId) -> Result<(), (LockId, Place)> {
     HELD.with(|held| if held.state() == 0 || held.is_below(wanted) { Ok(()) } else { Err(held.in_the_way()) })
 }
 
 /// Notes that the thread holds a lock, or two.
 #[inline]
-pub(crate) fn push(id: LockId, of: Of, place: &'static Location<'static>) {
+pub(crate) fn push(id: LockId, of: Of, place: Place) {
     if step!("lock.note-held") {
         HELD.with(|held| held.push(Hold { id, of, place }));
     }
@@ -131,7 +131,7 @@ pub(crate) fn keep_keys(keys: Vec<usize>) -> usize {
 
 /// Notes that the thread holds three locks or more, whose keys stand there.
 #[inline]
-pub(crate) fn push_set(id: LockId, at: usize, len: usize, place: &'static Location<'static>) {
+pub(crate) fn push_set(id: LockId, at: usize, len: usize, place: Place) {
     HELD.with(|held| {
         if at < KEYS {
             held.keys.set(at + len);
@@ -155,7 +155,7 @@ pub(crate) fn pop_set(id: LockId, at: usize, len: usize) {
 
 /// Runs an initialiser of the cell that is known by `key`, and notes that.
 #[inline]
-pub(crate) fn initialising<R>(key: usize, place: &'static Location<'static>, init: impl FnOnce() -> R) -> R {
+pub(crate) fn initialising<R>(key: usize, place: Place, init: impl FnOnce() -> R) -> R {
     struct Pop(usize);
     impl Drop for Pop {
         fn drop(&mut self) {
@@ -175,12 +175,26 @@ pub(crate) fn is_initialising(key: usize) -> bool {
     HELD.with(|held| held.cells.get() > 0 && held.any(|hold| hold.of == Of::Cell { key }))
 }
 
-/// The calling thread's list.
-pub(super) fn current() -> *const Held {
+/// What there is to know of a thread that is about to wait.
+pub(super) struct Mine {
+    pub(super) held: *const Held,
+    /// It holds something.
+    pub(super) holds: bool,
+    /// It initialises a cell.
+    pub(super) makes: bool,
+}
+
+/// What there is to know of the calling thread.
+pub(super) fn mine() -> Mine {
     HELD.with(|held| {
         held.make_known();
-        held as *const Held
+        Mine { held, holds: held.count() > 0, makes: held.cells.get() > 0 }
     })
+}
+
+/// Shows the calling thread to [snapshots](super::waits).
+pub(super) fn make_known() {
+    HELD.with(Held::make_known);
 }
 
 // What is inlined wherever a lock is acquired and released is for a thread's first guard only.
@@ -220,7 +234,7 @@ impl Held {
         }
     }
 
-    fn push_cell(&self, key: usize, place: &'static Location<'static>) {
+    fn push_cell(&self, key: usize, place: Place) {
         if step!("once.note-running") {
             self.make_known();
             self.push(Hold { id: LockId::new(0), of: Of::Cell { key }, place });
@@ -242,7 +256,7 @@ impl Held {
 
     fn get(&self, at: usize) -> Hold {
         // SAFETY: `set` stored it.
-        unsafe { Hold::load(std::array::from_fn(|word| self.words.get(HOLDS + at * WORDS + word))) }
+        unsafe { Hold::load(std::array::from_fn(|word| self.words.read(HOLDS + at * WORDS + word))) }
     }
 
     fn set(&self, at: usize, hold: Hold) {
@@ -267,7 +281,7 @@ impl Held {
     }
 
     #[cold]
-    fn in_the_way(&self) -> (LockId, &'static Location<'static>) {
+    fn in_the_way(&self) -> (LockId, Place) {
         let Hold { id, place, .. } = self.highest().expect("else it may wait");
         (id, place)
     }
@@ -295,7 +309,7 @@ impl Held {
     }
 
     #[inline(never)]
-    fn insert(&self, id: LockId, kind: usize, key: usize, also: usize, place: &'static Location<'static>) {
+    fn insert(&self, id: LockId, kind: usize, key: usize, also: usize, place: Place) {
         let hold = Hold { id, of: Of::of_words([kind, key, also]), place };
         self.make_room();
         let len = self.len();
@@ -358,6 +372,75 @@ impl Held {
         // What a set leaves below another stays unused until that is gone, or the thread holds nothing.
         let at = if self.state() == 0 { 0 } else { self.keys.get() };
         (at + len <= KEYS).then_some(at)
+    }
+
+    /// Where something with such a key was acquired, and with all its keys if it is a set. For who may read all.
+    pub(super) fn acquired(&self, mut is_it: impl FnMut(usize) -> bool) -> Option<Place> {
+        let mut place = None;
+        self.any(|hold| {
+            let found = self.keys_of(hold, &mut is_it);
+            if found {
+                place = Some(hold.place);
+            }
+            found
+        });
+        place
+    }
+
+    /// Calls `f` with all keys and where they were acquired. For who may read all.
+    pub(super) fn each(&self, mut f: impl FnMut(usize, Place)) {
+        self.any(|hold| {
+            self.keys_of(hold, |key| {
+                f(key, hold.place);
+                false
+            })
+        });
+    }
+
+    /// Whether a key of the hold is such a one.
+    fn keys_of(&self, hold: Hold, mut is_it: impl FnMut(usize) -> bool) -> bool {
+        match hold.of {
+            Of::Lock { key } | Of::Cell { key } => is_it(key),
+            Of::Two { keys } => keys.into_iter().any(is_it),
+            Of::More { at, len } if at < KEYS => {
+                (at..at + len).any(|at| is_it(self.words.read(FIRST_KEY + at) as usize))
+            }
+            Of::More { at, len } => {
+                let keys = std::ptr::with_exposed_provenance::<usize>(at);
+                // SAFETY: made by `keep_keys`, and freed by the owner once the hold is gone, which changes nothing meanwhile.
+                unsafe { std::slice::from_raw_parts(keys, len) }.iter().any(|&key| is_it(key))
+            }
+        }
+    }
+
+    /// Calls `f` with keys of what stands here and where they were acquired, while the owner may be running.
+    pub(super) fn glimpse(&self, mut f: impl FnMut(usize, Place)) {
+        let read = || -> Option<[u64; ALL]> {
+            let version = self.words.read(VERSION);
+            let words = std::array::from_fn(|at| self.words.read(at));
+            (version == self.words.read(VERSION) && words[STATE] == self.words.read(STATE)).then_some(words)
+        };
+        // One that changes what it holds all the time does not keep anybody waiting for long.
+        let mut last = None;
+        for _ in 0..100 {
+            let words = read();
+            if let Some(words) = words.filter(|_| words == last) {
+                for at in 0..(words[STATE] & LEN) as usize {
+                    // SAFETY: these words were stored as a hold, each at least.
+                    let hold = unsafe { Hold::load(std::array::from_fn(|word| words[HOLDS + at * WORDS + word])) };
+                    match hold.of {
+                        Of::Lock { key } | Of::Cell { key } => f(key, hold.place),
+                        Of::Two { keys } => keys.into_iter().for_each(|key| f(key, hold.place)),
+                        Of::More { at, len } => {
+                            let keys = words[FIRST_KEY..].iter().skip(at).take(len);
+                            keys.for_each(|&key| f(key as usize, hold.place));
+                        }
+                    }
+                }
+                return;
+            }
+            last = words;
+        }
     }
 
     /// Whether there is such a hold.

@@ -13,7 +13,7 @@
 use std::cmp::Ordering;
 use std::panic::Location;
 
-use super::LockId;
+use super::{LockId, Place};
 
 /// How many words it is.
 pub(super) const WORDS: usize = 5;
@@ -26,11 +26,20 @@ const PLACE: usize = 4;
 /// What a hold is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Of {
-    Lock { key: usize },
-    Two { keys: [usize; 2] },
+    Lock {
+        key: usize,
+    },
+    Two {
+        keys: [usize; 2],
+    },
     /// The [keys](super::held::Keys) stand elsewhere.
-    More { at: usize, len: usize },
-    Cell { key: usize },
+    More {
+        at: usize,
+        len: usize,
+    },
+    Cell {
+        key: usize,
+    },
 }
 
 /// What a thread holds, and since which call.
@@ -39,7 +48,7 @@ pub(crate) struct Hold {
     /// The highest lock; of a cell zero.
     pub(super) id: LockId,
     pub(super) of: Of,
-    pub(super) place: &'static Location<'static>,
+    pub(super) place: Place,
 }
 
 const LOCK: usize = 0;

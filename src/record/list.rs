@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use crate::sync::UnsafeCell;
+use crate::sync::{UnsafeCell, const_fn};
 
 /// What makes a type an item of lists.
 ///
@@ -25,19 +25,19 @@ pub(crate) struct List<T>(UnsafeCell<Neighbours<T>>);
 
 impl<T> Links<T> {
     pub(crate) fn new() -> Self {
-        Self(UnsafeCell::new(Neighbours::none()))
+        Self(UnsafeCell::new(Neighbours::NONE))
     }
 }
 
 impl<T> Neighbours<T> {
-    fn none() -> Self {
-        Self { before: ptr::null(), after: ptr::null() }
-    }
+    const NONE: Self = Self { before: ptr::null(), after: ptr::null() };
 }
 
 impl<T: Linked> List<T> {
-    pub(crate) fn new() -> Self {
-        Self(UnsafeCell::new(Neighbours::none()))
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(UnsafeCell::new(Neighbours::NONE))
+        }
     }
 
     /// Puts an item behind all others: the order in which it will be found in a queue as well.

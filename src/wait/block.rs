@@ -24,6 +24,7 @@ use std::cell::Cell;
 use std::pin::{Pin, pin};
 
 use super::stopped::Stopped;
+use crate::record::{DEADLOCK, FLAGS};
 use crate::sync::{
     FilterOp, Instant, ParkResult, ParkToken, Spin, UnparkResult, UnparkToken, covered, now, park, step, unpark_filter,
 };
@@ -78,15 +79,25 @@ pub(crate) enum Patience {
     Long,
 }
 
+/// Why a wait ended without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Stopped(Stopped),
+    /// It would have closed a cycle, which the [`Stop`] knows.
+    Deadlock,
+}
+
 /// What may end a call's waits before they have succeeded.
 pub(crate) trait Stop {
-    type Sleeper: Sleeper;
+    type Sleeper<'s>: Sleeper
+    where
+        Self: 's;
 
     /// When the call has to stop; `None` is never. Asked when the call first has to wait.
     fn deadline(&mut self) -> Option<Instant>;
 
     /// The thread as it is about to sleep in the queue known by `key`.
-    fn sleeper(&self, key: usize) -> Self::Sleeper;
+    fn sleeper(&self, key: usize) -> Self::Sleeper<'_>;
 }
 
 /// A thread that sleeps, or is about to, as its cancellers see it.
@@ -99,13 +110,19 @@ pub(crate) trait Sleeper {
 
     /// What its park token is. The bits of [`FLAGS`] are the primitive's.
     fn token(self: Pin<&Self>, flags: usize) -> ParkToken;
+
+    /// The thread has joined the queue. Under its lock.
+    fn join(&self) {}
+
+    /// The thread sleeps, in effect: it has joined the queue, whose lock is free again. It may be taken out here for [`DEADLOCK`].
+    fn look(&self) {}
 }
 
 /// Nothing ends the wait, for the crate's own short critical sections.
 pub(super) struct Never;
 
 impl Stop for Never {
-    type Sleeper = Never;
+    type Sleeper<'s> = Never;
 
     fn deadline(&mut self) -> Option<Instant> {
         None
@@ -128,16 +145,8 @@ impl Sleeper for Never {
     }
 }
 
-/// The bits of a park token that are the primitive's own. The rest is the sleeper's.
-pub(super) const FLAGS: usize = 63;
-
-/// What a sleeper's park token says to its primitive.
-pub(crate) fn flags(token: ParkToken) -> usize {
-    token.0 & FLAGS
-}
-
 /// Waits until an attempt succeeds or the limit passes. The caller has attempted once already.
-pub(crate) fn block<W: Waiter>(waiter: &mut W, stop: &mut impl Stop) -> Result<W::Output, Stopped> {
+pub(crate) fn block<W: Waiter>(waiter: &mut W, stop: &mut impl Stop) -> Result<W::Output, Ended> {
     let mut spin = Spin::new();
     // Before spinning: from here on the call waits.
     let deadline = stop.deadline();
@@ -148,18 +157,23 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, stop: &mut impl Stop) -> Result<W
         let over = || sleeper.is_cancelled() || deadline.is_some_and(|deadline| deadline <= now());
         if patience == Patience::None || !spin.spin(patience == Patience::Long, over) {
             sleeper.as_mut().register();
-            match sleep(waiter, sleeper.as_ref(), deadline) {
+            let slept = sleep(waiter, sleeper.as_ref(), deadline);
+            match slept {
                 Slept::Woken(why) => {
                     covered!("wait.woken");
                     waiter.woken(why);
                     spin.reset();
                 }
                 Slept::Invalid => covered!("wait.invalid"),
-                Slept::Over => {
+                Slept::Over | Slept::Deadlock => {
                     let last_try = if step!("wait.last-try") { waiter.attempt() } else { None };
                     return last_try.ok_or_else(|| {
                         waiter.left();
-                        if sleeper.is_cancelled() { Stopped::Cancelled } else { Stopped::TimedOut }
+                        match slept {
+                            Slept::Deadlock => Ended::Deadlock,
+                            _ if sleeper.is_cancelled() => Ended::Stopped(Stopped::Cancelled),
+                            _ => Ended::Stopped(Stopped::TimedOut),
+                        }
                     });
                 }
             }
@@ -171,12 +185,15 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, stop: &mut impl Stop) -> Result<W
 }
 
 /// How a sleep ended.
+#[derive(Clone, Copy)]
 enum Slept {
     Woken(UnparkToken),
     /// The state has moved on.
     Invalid,
     /// The time has passed or a token was cancelled. The thread has left.
     Over,
+    /// It would have closed a cycle. The thread has left.
+    Deadlock,
 }
 
 fn sleep(waiter: &impl Waiter, sleeper: Pin<&impl Sleeper>, deadline: Option<Instant>) -> Slept {
@@ -184,22 +201,35 @@ fn sleep(waiter: &impl Waiter, sleeper: Pin<&impl Sleeper>, deadline: Option<Ins
     let cancelled = Cell::new(false);
     let validate = || {
         cancelled.set(step!("wait.validate-flag") && sleeper.is_cancelled());
-        !cancelled.get() && (!step!("wait.mark") || waiter.mark())
+        let marked = !cancelled.get() && (!step!("wait.mark") || waiter.mark());
+        if marked {
+            sleeper.join();
+        }
+        marked
     };
+    let look = || sleeper.look();
     let leave = |_, last| waiter.leave(last);
     // SAFETY: the callbacks only load and change atomics and cells (`Waiter`'s contract), so they neither panic nor call
-    // into the parking lot; the key is the address of a live part of the primitive, which nobody else parks on.
-    match unsafe { park(waiter.key(), validate, || (), leave, sleeper.token(waiter.flags()), deadline) } {
+    // into the parking lot, but for `look`, which may take sleepers out of queues; the key is the address of a live part of the
+    // primitive, which nobody else parks on.
+    let over = match unsafe { park(waiter.key(), validate, look, leave, sleeper.token(waiter.flags()), deadline) } {
         ParkResult::TimedOut => {
             covered!("wait.timed-out");
             return Slept::Over;
         }
-        ParkResult::Unparked(CANCEL) => covered!("wait.cancelled-asleep"),
+        ParkResult::Unparked(DEADLOCK) => Slept::Deadlock,
+        ParkResult::Unparked(CANCEL) => {
+            covered!("wait.cancelled-asleep");
+            Slept::Over
+        }
         ParkResult::Unparked(why) => return Slept::Woken(why),
         // Not in the queue, but a late wake-up may have taken it from there and left its mark.
-        ParkResult::Invalid if cancelled.get() => covered!("wait.cancelled-awake"),
+        ParkResult::Invalid if cancelled.get() => {
+            covered!("wait.cancelled-awake");
+            Slept::Over
+        }
         ParkResult::Invalid => return Slept::Invalid,
-    }
+    };
     // The canceller knows nothing of the primitive, nor has a late waker cleared the mark, so this thread looks itself whom
     // it leaves behind.
     let leave = |result: UnparkResult| {
@@ -208,5 +238,5 @@ fn sleep(waiter: &impl Waiter, sleeper: Pin<&impl Sleeper>, deadline: Option<Ins
     };
     // SAFETY: as above.
     unsafe { unpark_filter(waiter.key(), |_| FilterOp::Stop, leave) };
-    Slept::Over
+    over
 }

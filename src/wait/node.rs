@@ -25,11 +25,11 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use super::block::{CANCEL, Stop, Waiter, block};
-use crate::record::List;
+use super::block::{CANCEL, Ended, Stop, Waiter, block};
 use super::raw_mutex::RawMutex;
 use super::registration::{Registration, registration};
 use super::stopped::Stopped;
+use crate::record::List;
 use crate::sync::{
     AtomicU8, FilterOp, Instant, Ordering::Relaxed, ParkToken, UnparkToken, covered, now, ord, step, unpark_all,
     unpark_filter,
@@ -186,7 +186,7 @@ impl Node {
     }
 
     /// Waits until the flag is set. Its deadline is for the caller to look at.
-    pub(crate) fn wait(&self, stop: &mut impl Stop) -> Result<(), Stopped> {
+    pub(crate) fn wait(&self, stop: &mut impl Stop) -> Result<(), Ended> {
         block(&mut UntilCancelled { node: self }, stop)
     }
 

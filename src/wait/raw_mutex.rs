@@ -30,8 +30,9 @@
 
 use std::cell::Cell;
 
-use super::block::{Never, Patience, Stop, Waiter, block, flags};
+use super::block::{Ended, Never, Patience, Stop, Waiter, block};
 use super::stopped::Stopped;
+use crate::record::flags;
 use crate::sync::{
     AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, cleanup, const_fn, covered, ord, step, unpark_all,
     unpark_filter,
@@ -55,6 +56,16 @@ pub(crate) enum Refused {
     Busy,
     Poisoned,
     Stopped(Stopped),
+    Deadlock,
+}
+
+impl From<Ended> for Refused {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Stopped(stopped) => Refused::Stopped(stopped),
+            Ended::Deadlock => Refused::Deadlock,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -104,7 +115,7 @@ impl RawMutex {
         match self.try_slow(state) {
             Ok(end) => end,
             Err(_) => block(&mut Locker { mutex: self, losses: 0, handed: false }, stop)
-                .unwrap_or_else(|stopped| Err(Refused::Stopped(stopped))),
+                .unwrap_or_else(|ended| Err(ended.into())),
         }
     }
 

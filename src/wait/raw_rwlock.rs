@@ -36,8 +36,9 @@ mod waiters;
 use std::cell::Cell;
 
 use self::waiters::{Reader, Writer};
-use super::block::{Stop, Waiter, block, flags};
+use super::block::{Stop, Waiter, block};
 use super::raw_mutex::{HANDED, MAX_LOSSES, RETRY, Refused};
+use crate::record::{SHARED, flags};
 use crate::sync::{
     AtomicU64, FilterOp, Ordering::Relaxed, ParkToken, UnparkResult, const_fn, covered, ord, step, unpark_filter,
 };
@@ -51,7 +52,7 @@ const READER: u64 = 16;
 const HELD: u64 = !(READERS | WRITERS | POISONED);
 
 /// A sleeper's flags: a reader, or a writer that has lost so many times.
-const READS: usize = 32;
+const READS: usize = SHARED;
 const _: () = assert!(MAX_LOSSES < READS);
 
 #[derive(Debug)]
@@ -247,7 +248,7 @@ impl RawRwLock {
 
     #[cold]
     fn wait(&self, mut waiter: impl Waiter<Output = Result<(), Refused>>, stop: &mut impl Stop) -> Result<(), Refused> {
-        block(&mut waiter, stop).unwrap_or_else(|stopped| Err(Refused::Stopped(stopped)))
+        block(&mut waiter, stop).unwrap_or_else(|ended| Err(ended.into()))
     }
 
     /// Lets go of the lock, which the caller holds as the writer, in favour of those whose turn it is.

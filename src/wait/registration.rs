@@ -7,8 +7,7 @@
 use std::pin::Pin;
 use std::ptr;
 
-use super::block::FLAGS;
-use crate::record::{Linked, Links};
+use crate::record::{FLAGS, Linked, Links};
 use crate::sync::{ParkToken, UnsafeCell};
 
 /// A registration for each of those who may cancel the thread's call.
@@ -51,10 +50,9 @@ impl Registrations {
         self.0.iter().flatten()
     }
 
-    /// The park token: flags alone if nobody may cancel the call.
+    /// The park token, from which the thread is known.
     pub(super) fn token(self: Pin<&Self>, flags: usize) -> ParkToken {
-        let address = if self.0[0].is_none() { 0 } else { (&raw const *self).expose_provenance() };
-        ParkToken(address | flags)
+        ParkToken((&raw const *self).expose_provenance() | flags)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A thread that sleeps under cancel tokens, or is about to.
+//! A thread that sleeps, or is about to: as those know it that may cancel its call, and as reports and walks do.
 
 use std::marker::PhantomPinned;
 use std::pin::Pin;
@@ -6,52 +6,75 @@ use std::pin::Pin;
 use super::block::Sleeper;
 use super::node::Node;
 use super::registration::{Registration, Registrations};
+use super::timer::Timer;
+use crate::record::Record;
 use crate::sync::{ParkToken, cleanup, step};
 
-/// A thread under up to two nodes.
-pub(crate) struct UnderNodes<'n> {
+/// A thread in a call that waits, under up to two nodes.
+pub(crate) struct UnderNodes<'t> {
+    timer: &'t Timer<'t>,
+    /// The queue that it joins.
+    key: usize,
     /// One for each node, in the same order.
     registrations: Registrations,
-    nodes: [Option<&'n Node>; 2],
     /// Whether the registrations are in the lists of their nodes.
     registered: bool,
+    /// There since the thread first was about to sleep.
+    record: Option<Record>,
     /// The lists and its park token point here.
     _pinned: PhantomPinned,
 }
 
-impl<'n> UnderNodes<'n> {
+impl<'t> UnderNodes<'t> {
     /// A thread that sleeps in the queue known by `key`.
-    pub(super) fn new(key: usize, nodes: [Option<&'n Node>; 2]) -> Self {
-        let registrations = nodes.map(|node| Some(Registration::new(node?.address(), key)));
-        Self { registrations: Registrations::new(registrations), nodes, registered: false, _pinned: PhantomPinned }
+    pub(super) fn new(key: usize, timer: &'t Timer<'t>) -> Self {
+        let registrations = timer.nodes().map(|node| Some(Registration::new(node?.address(), key)));
+        let registrations = Registrations::new(registrations);
+        Self { timer, key, registrations, registered: false, record: None, _pinned: PhantomPinned }
     }
 
-    fn each(&self) -> impl Iterator<Item = (&'n Node, &Registration)> {
-        self.nodes.iter().flatten().copied().zip(self.registrations.iter())
+    fn each(&self) -> impl Iterator<Item = (&'t Node, &Registration)> {
+        self.timer.nodes().into_iter().flatten().zip(self.registrations.iter())
     }
 }
 
 impl Sleeper for UnderNodes<'_> {
     fn register(self: Pin<&mut Self>) {
-        if self.registered || !step!("sleeper.register") {
+        if self.record.is_some() {
             return;
         }
+        let token = self.as_ref().token(0);
         // SAFETY: nothing is moved out.
         let this = unsafe { self.get_unchecked_mut() };
-        this.registered = true;
-        for (node, registration) in this.each() {
-            // SAFETY: just now for the first time, and it stays pinned until `drop` withdraws it.
-            unsafe { node.register(registration) };
+        let record = this.record.insert(this.timer.record(this.key));
+        // SAFETY: a field of what is pinned, which is never moved out of it again.
+        unsafe { Pin::new_unchecked(record) }.publish(token);
+        if step!("sleeper.register") {
+            this.registered = true;
+            for (node, registration) in this.each() {
+                // SAFETY: just now for the first time, and it stays pinned until `drop` withdraws it.
+                unsafe { node.register(registration) };
+            }
         }
     }
 
     fn is_cancelled(&self) -> bool {
-        self.nodes.iter().flatten().any(|node| node.is_flagged())
+        self.timer.nodes().into_iter().flatten().any(|node| node.is_flagged())
     }
 
     fn token(self: Pin<&Self>, flags: usize) -> ParkToken {
         // SAFETY: a field of what is pinned, which is never moved out of it.
         unsafe { self.map_unchecked(|this| &this.registrations) }.token(flags)
+    }
+
+    fn join(&self) {
+        self.record.iter().for_each(Record::join);
+    }
+
+    fn look(&self) {
+        if let Some(cycle) = self.record.as_ref().and_then(Record::look) {
+            self.timer.set_cycle(cycle);
+        }
     }
 }
 

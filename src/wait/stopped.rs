@@ -26,7 +26,7 @@ use std::io;
 /// let (patients, request) = (OrderedMutex::new(1, vec!["Li", "Zhao"]), CancelToken::new());
 /// assert_eq!(count(&patients, &request), Ok(2));
 /// request.cancel();
-/// assert_eq!(count(&patients, &request), Err(LockError::Stopped(Stopped::Cancelled)));
+/// assert_eq!(count(&patients, &request), Err(LockError::from(Stopped::Cancelled)));
 /// ```
 ///
 #[cfg_attr(feature = "crossbeam-channel", doc = "[`SendWithinError`]: crate::SendWithinError")]
@@ -93,7 +93,7 @@ impl Stopped {
     ///     beds.lock_within(&request).map(|beds| *beds)
     /// };
     /// let made: Result<&u8, InitError<LockError>> = pool.get_or_try_init_within(open, &request);
-    /// assert_eq!(made, Err(InitError::Init(LockError::Stopped(Stopped::Cancelled))));
+    /// assert_eq!(made, Err(InitError::Init(LockError::from(Stopped::Cancelled))));
     /// assert_eq!(status(&made.unwrap_err()), 503);
     /// assert_eq!(status(&std::io::Error::from(Stopped::TimedOut)), 504);
     /// assert_eq!(status(&std::fmt::Error), 502);

@@ -1,32 +1,70 @@
 //! A limit at work in one call.
 
-use super::block::Stop;
+use std::cell::Cell;
+
+use super::block::{Ended, Stop};
 use super::limit::{Limit, earlier};
 use super::node::Node;
 use super::sleeper::UnderNodes;
+use super::stopped::Stopped;
+use crate::record::{Call, Cycle, Record};
 use crate::sync::{Instant, now};
 
 /// A duration becomes an instant when the call first has to wait, and stays that instant for the rest of the call.
 pub(crate) struct Timer<'l> {
     limit: &'l Limit<'l>,
+    call: Call,
     /// When the call has to stop, once that was worked out; `Some(None)` is never.
     end: Option<Option<Instant>>,
+    cycle: Cell<Option<Cycle>>,
 }
 
 impl<'l> Timer<'l> {
     #[inline]
-    pub(crate) fn new(limit: &'l Limit<'l>) -> Self {
-        Timer { limit, end: None }
+    pub(crate) fn new(limit: &'l Limit<'l>, call: Call) -> Self {
+        Timer { limit, call, end: None, cycle: Cell::new(None) }
     }
 
     /// Whose cancelling ends the call.
     pub(crate) fn nodes(&self) -> [Option<&'l Node>; 2] {
         self.limit.nodes
     }
+
+    /// What the call waits for. The next of a set that it has begun with.
+    pub(crate) fn call(&mut self) -> &mut Call {
+        &mut self.call
+    }
+
+    /// The record of the call, which sleeps in the queue known by `key`.
+    pub(crate) fn record(&self, key: usize) -> Record {
+        let until = self.end.flatten();
+        Record::new(self.call.clone(), until, until.is_some() || self.limit.nodes[0].is_some(), key)
+    }
+
+    /// The call's sleep would close a cycle.
+    pub(super) fn set_cycle(&self, cycle: Cycle) {
+        self.cycle.set(Some(cycle));
+    }
+
+    /// The cycle that the call would have closed; of a wait that has ended so.
+    pub(crate) fn cycle(&self) -> Cycle {
+        self.cycle.take().expect("the wait has ended by a deadlock")
+    }
+
+    /// Why a wait ended that is part of no cycle.
+    pub(crate) fn stopped(ended: Ended) -> Stopped {
+        match ended {
+            Ended::Stopped(stopped) => stopped,
+            Ended::Deadlock => unreachable!("nothing that a thread holds ends this wait"),
+        }
+    }
 }
 
 impl<'l> Stop for Timer<'l> {
-    type Sleeper = UnderNodes<'l>;
+    type Sleeper<'s>
+        = UnderNodes<'s>
+    where
+        Self: 's;
 
     fn deadline(&mut self) -> Option<Instant> {
         *self.end.get_or_insert_with(|| {
@@ -37,7 +75,7 @@ impl<'l> Stop for Timer<'l> {
         })
     }
 
-    fn sleeper(&self, key: usize) -> UnderNodes<'l> {
-        UnderNodes::new(key, self.nodes())
+    fn sleeper(&self, key: usize) -> UnderNodes<'_> {
+        UnderNodes::new(key, self)
     }
 }

@@ -1,11 +1,13 @@
 //! The group and the wait for its end.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::state::State;
 use super::worker::{OwnedWorker, Worker};
 use super::{WaitError, WorkerPanicked};
+use crate::record::{Call, What};
 use crate::sync::{AtomicU64, Ordering::Relaxed, UnparkToken, const_fn, covered, ord, step, unpark_all};
 use crate::wait::{Timer, Waiter, block};
 use crate::{Limit, Stopped};
@@ -128,6 +130,7 @@ impl WaitGroup {
     /// });
     /// ```
     #[inline]
+    #[track_caller]
     pub fn wait(&self) -> Result<(), WorkerPanicked> {
         let state = self.look();
         if state.count() == 0 {
@@ -159,6 +162,7 @@ impl WaitGroup {
     /// assert_eq!(group.wait_within(Duration::ZERO), Ok(()));
     /// ```
     #[inline]
+    #[track_caller]
     pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), WaitError> {
         let state = self.look();
         // The conversion is the caller's code. It comes after the look, so that a zero in between is not missed.
@@ -173,8 +177,11 @@ impl WaitGroup {
     }
 
     #[cold]
+    #[track_caller]
     fn wait_slow(&self, state: State, limit: &Limit<'_>) -> Result<State, Stopped> {
-        block(&mut Wait { group: self, generation: state.generation() }, &mut Timer::new(limit))
+        let call = Call { what: What::Group, key: 0, place: Location::caller(), panics: false };
+        block(&mut Wait { group: self, generation: state.generation() }, &mut Timer::new(limit, call))
+            .map_err(Timer::stopped)
     }
 
     /// Clears the record of a worker's panic, so that waits no longer report it.

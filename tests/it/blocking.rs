@@ -25,7 +25,7 @@ use ways::Way;
 /// What stopped a call that takes locks, where nothing else may go wrong.
 pub(crate) fn why(error: LockError) -> Stopped {
     match error {
-        LockError::Stopped(stopped) => stopped,
+        LockError::Stopped { why: stopped, .. } => stopped,
         other => panic!("{other}"),
     }
 }

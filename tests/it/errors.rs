@@ -69,7 +69,7 @@ fn of_locks() {
         LockError::WouldBlock { id: held },
         "lock 12:345 is not available; try again later, or release what is held and acquire all in one lock_all",
     );
-    says_why(LockError::Stopped, "lock not acquired: ");
+    says_why(LockError::from, "lock not acquired: ");
 }
 
 /// An error with another behind it.
@@ -141,7 +141,7 @@ fn through<A, B: From<A>>(error: A) -> Result<(), B> {
 #[test]
 fn what_stopped_a_call_becomes_what_the_caller_returns() {
     for stopped in [Stopped::TimedOut, Stopped::Cancelled] {
-        assert_eq!(through(stopped), Err(LockError::Stopped(stopped)));
+        assert_eq!(through(stopped), Err(LockError::from(stopped)));
         assert_eq!(through(stopped), Err(InitError::<u8>::Stopped(stopped)));
         assert_eq!(through(stopped), Err(WaitError::Stopped(stopped)));
         #[cfg(feature = "crossbeam-channel")]
@@ -149,7 +149,7 @@ fn what_stopped_a_call_becomes_what_the_caller_returns() {
         // Not `Interrupted`, after which std's own loops try again.
         let kind = if stopped == Stopped::TimedOut { io::ErrorKind::TimedOut } else { io::ErrorKind::Other };
         is_io(stopped, kind);
-        is_io(LockError::Stopped(stopped), kind);
+        is_io(LockError::from(stopped), kind);
         is_io(WaitError::Stopped(stopped), kind);
         #[cfg(feature = "crossbeam-channel")]
         is_io(RecvWithinError::Stopped(stopped), kind);
@@ -159,11 +159,11 @@ fn what_stopped_a_call_becomes_what_the_caller_returns() {
 
 /// As an error of `std::io` it is of that kind, and itself inside.
 #[track_caller]
-fn is_io<E: Error + PartialEq + Copy + 'static>(error: E, kind: io::ErrorKind)
+fn is_io<E: Error + PartialEq + Clone + 'static>(error: E, kind: io::ErrorKind)
 where
     io::Error: From<E>,
 {
-    let io = through::<_, io::Error>(error).unwrap_err();
+    let io = through::<_, io::Error>(error.clone()).unwrap_err();
     assert_eq!(io.kind(), kind);
     assert_eq!(io.get_ref().and_then(|inner| inner.downcast_ref()), Some(&error));
 }
@@ -189,10 +189,10 @@ fn what_stopped_a_call_is_found() {
     assert_eq!(Stopped::of(&Cancelled), Some(Cancelled));
     // In the failure of an initialiser, whatever its type; in an `io::Error`, which names the source of what it has only;
     // behind other errors, in a box.
-    assert_eq!(Stopped::of(&InitError::Init(LockError::Stopped(TimedOut))), Some(TimedOut));
+    assert_eq!(Stopped::of(&InitError::Init(LockError::from(TimedOut))), Some(TimedOut));
     assert_eq!(Stopped::of(&InitError::Init(NotOpened(io::Error::from(Cancelled)))), Some(Cancelled));
     assert_eq!(Stopped::of(&io::Error::other(InitError::Init(WaitError::Stopped(TimedOut)))), Some(TimedOut));
-    let boxed: Box<dyn Error> = Box::new(NotOpened(LockError::Stopped(TimedOut)));
+    let boxed: Box<dyn Error> = Box::new(NotOpened(LockError::from(TimedOut)));
     assert_eq!(Stopped::of(&*boxed), Some(TimedOut));
 
     assert_eq!(Stopped::of(&InitError::Init(fmt::Error)), None);

@@ -26,7 +26,7 @@ fn a_conversion_that_locks() {
     }
 
     let refused = out_of_order(LOW.id(), HIGH.id());
-    assert_eq!(LOW.lock_within(Locking).err(), Some(refused));
+    assert_eq!(LOW.lock_within(Locking).err(), Some(refused.clone()));
     HELD.take();
     assert_eq!(raddle::lock_all_within((&LOW,), Locking).err(), Some(refused));
     HELD.take();

@@ -188,7 +188,7 @@ fn a_forgotten_guard_is_held_for_ever() {
         // Other threads wait to their limits, and no others.
         thread::scope(|threads| {
             threads.spawn(|| {
-                assert_eq!(middle.lock_within(SHORT).err(), Some(LockError::Stopped(Stopped::TimedOut)));
+                assert_eq!(middle.lock_within(SHORT).err(), Some(LockError::from(Stopped::TimedOut)));
                 assert_eq!(lock_all((&low, &high)).err(), None);
                 holds_nothing();
             });
@@ -481,7 +481,7 @@ fn an_empty_set_is_locked_without_effect() {
 fn limits_that_pass() {
     watched(|_| {
         let [a, b, c] = [1, 2, 3].map(|id| OrderedMutex::new(id, ()));
-        let timed_out = Some(LockError::Stopped(Stopped::TimedOut));
+        let timed_out = Some(LockError::from(Stopped::TimedOut));
         let passed = Instant::now();
         while_taken(&b, || {
             assert_eq!(b.lock_within(Duration::ZERO).err(), timed_out);
@@ -576,7 +576,7 @@ fn a_duration_bounds_the_whole_call() {
                 drop(guards.0);
                 thread::sleep(LIMIT * 2 / 3);
                 drop(guards.1);
-                late.join().unwrap() == Some(LockError::Stopped(Stopped::TimedOut))
+                late.join().unwrap() == Some(LockError::from(Stopped::TimedOut))
             })
         });
         assert!(timed_out);
@@ -597,7 +597,7 @@ fn nothing_is_held_after_a_set_is_refused() {
                 while_taken(lock, || {
                     assert_eq!(try_lock_all(&set[..]).err(), Some(LockError::WouldBlock { id: lock.id() }));
                     free(&others);
-                    let timed_out = Some(LockError::Stopped(Stopped::TimedOut));
+                    let timed_out = Some(LockError::from(Stopped::TimedOut));
                     assert_eq!(lock_all_within(&set[..], Duration::ZERO).err(), timed_out);
                     free(&others);
                 });

@@ -12,6 +12,7 @@ mod cancel;
 #[cfg(feature = "crossbeam-channel")]
 mod channel;
 mod counter;
+mod deadlock;
 mod errors;
 mod heap;
 mod held;

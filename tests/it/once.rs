@@ -519,8 +519,8 @@ fn limits_bound_the_wait_for_others_only() {
             });
             begun.recv().unwrap();
             for limit in [Limit::from(Duration::ZERO), passed.into(), Duration::from_millis(1).into()] {
-                assert_eq!(cell.get_or_init_within(|| 6, limit), Err(timed_out));
-                assert_eq!(cell.get_or_try_init_within(|| Ok::<_, Infallible>(6), limit), Err(timed_out));
+                assert_eq!(cell.get_or_init_within(|| 6, limit), Err(timed_out.clone()));
+                assert_eq!(cell.get_or_try_init_within(|| Ok::<_, Infallible>(6), limit), Err(timed_out.clone()));
                 assert_eq!(cell.wait_within(limit), Err(Stopped::TimedOut));
             }
             let (answer, answers) = mpsc::channel();
@@ -534,7 +534,7 @@ fn limits_bound_the_wait_for_others_only() {
             // A limit that ends at once would be heard of now; nothing else hangs on this time.
             assert_eq!(answers.recv_timeout(Duration::from_millis(200)).ok(), None);
             drop((end, answer));
-            assert_eq!(answers.iter().collect::<Vec<_>>(), [Ok(5); 6]);
+            assert_eq!(answers.iter().collect::<Vec<_>>(), [const { Ok(5) }; 6]);
         });
         // What is there is had at once.
         assert_eq!(cell.get_or_init_within(|| 6, passed), Ok(&5));

@@ -19,7 +19,9 @@ use crate::stress::watched;
 use crate::thread;
 
 const NOW: Duration = Duration::ZERO;
-const TIMED_OUT: Option<LockError> = Some(LockError::Stopped(Stopped::TimedOut));
+fn timed_out() -> Option<LockError> {
+    Some(Stopped::TimedOut.into())
+}
 
 fn id(number: u64) -> LockId {
     LockId::new(number)
@@ -65,7 +67,7 @@ fn many_readers_at_once() {
             }
             all.wait();
             assert_eq!(lock.try_write().err(), Some(LockError::WouldBlock { id: id(1) }));
-            assert_eq!(lock.write_within(NOW).err(), TIMED_OUT);
+            assert_eq!(lock.write_within(NOW).err(), timed_out());
             assert_eq!(lock.try_read().err(), None, "a writer that has given up holds nobody back");
             all.wait();
         });
@@ -81,17 +83,20 @@ fn a_writer_excludes_everybody() {
         while_held(
             || lock.write().unwrap(),
             || {
-                assert_eq!((lock.try_read().err(), lock.try_write().err()), (busy, busy));
-                assert_eq!((lock.read_within(NOW).err(), lock.write_within(NOW).err()), (TIMED_OUT, TIMED_OUT));
+                assert_eq!((lock.try_read().err(), lock.try_write().err()), (busy.clone(), busy.clone()));
+                assert_eq!((lock.read_within(NOW).err(), lock.write_within(NOW).err()), (timed_out(), timed_out()));
                 let passed = Instant::now();
-                assert_eq!((lock.read_within(passed).err(), lock.write_within(passed).err()), (TIMED_OUT, TIMED_OUT));
+                assert_eq!(
+                    (lock.read_within(passed).err(), lock.write_within(passed).err()),
+                    (timed_out(), timed_out())
+                );
             },
         );
         while_held(
             || lock.read().unwrap(),
             || {
                 assert_eq!((lock.try_read().err(), lock.read().err()), (None, None));
-                assert_eq!((lock.try_write().err(), lock.write_within(NOW).err()), (busy, TIMED_OUT));
+                assert_eq!((lock.try_write().err(), lock.write_within(NOW).err()), (busy, timed_out()));
             },
         );
         *lock.write().unwrap() += 1;
@@ -111,8 +116,11 @@ fn a_second_time_is_out_of_order() {
         let again = Some(out_of_order(id(3), id(3)));
         let busy = Some(LockError::WouldBlock { id: id(3) });
         let waits = || {
-            assert_eq!((lock.read().err(), lock.write().err()), (again, again));
-            assert_eq!((lock.read_within(Duration::MAX).err(), lock.write_within(NOW).err()), (again, again));
+            assert_eq!((lock.read().err(), lock.write().err()), (again.clone(), again.clone()));
+            assert_eq!(
+                (lock.read_within(Duration::MAX).err(), lock.write_within(NOW).err()),
+                (again.clone(), again.clone())
+            );
             assert_eq!(lock_all((lock.as_read(),)).err(), again);
             assert_eq!(lock_all([lock.as_write()]).err(), again);
         };
@@ -126,7 +134,7 @@ fn a_second_time_is_out_of_order() {
         drop(second);
         let write = lock.write().unwrap();
         waits();
-        assert_eq!((lock.try_read().err(), lock.try_write().err()), (busy, busy));
+        assert_eq!((lock.try_read().err(), lock.try_write().err()), (busy.clone(), busy));
         drop(write);
         free(&lock);
     });
@@ -172,9 +180,10 @@ fn a_writers_panic_poisons_and_a_readers_does_not() {
         free(&lock);
         poison(&lock);
         let poisoned = Some(LockError::Poisoned { id: id(1) });
-        assert_eq!((lock.read().err(), lock.write().err()), (poisoned, poisoned));
-        assert_eq!((lock.try_read().err(), lock.try_write().err()), (poisoned, poisoned));
-        assert_eq!((lock.read_within(NOW).err(), lock.write_within(Duration::MAX).err()), (poisoned, poisoned));
+        let both = (poisoned.clone(), poisoned);
+        assert_eq!((lock.read().err(), lock.write().err()), both);
+        assert_eq!((lock.try_read().err(), lock.try_write().err()), both);
+        assert_eq!((lock.read_within(NOW).err(), lock.write_within(Duration::MAX).err()), both);
         holds_nothing();
         lock.get_mut().push(2);
         lock.clear_poison();
@@ -206,7 +215,7 @@ fn mending() {
         let guard = above.lock().unwrap();
         let mended = lock.clear_poison_with(|value| {
             let busy = Some(LockError::WouldBlock { id: id(1) });
-            assert_eq!((lock.try_read().err(), lock.try_write().err()), (busy, busy));
+            assert_eq!((lock.try_read().err(), lock.try_write().err()), (busy.clone(), busy.clone()));
             *value += 1;
             *value
         });
@@ -237,7 +246,7 @@ fn those_who_wait_learn_of_the_poison() {
                 panic_quietly();
             });
             let poisoned = Some(LockError::Poisoned { id: id(1) });
-            assert_eq!(waits.map(|wait| wait.join().unwrap()), [poisoned; 4]);
+            assert!(waits.map(|wait| wait.join().unwrap()).iter().all(|end| *end == poisoned));
         });
         lock.clear_poison();
         free(&lock);
@@ -273,7 +282,7 @@ fn a_forgotten_reader_keeps_writers_out_and_no_readers() {
         assert_eq!(lock.write().err(), Some(out_of_order(id(2), id(2))));
         thread::scope(|threads| {
             threads.spawn(|| {
-                assert_eq!((lock.read().err(), lock.write_within(NOW).err()), (None, TIMED_OUT));
+                assert_eq!((lock.read().err(), lock.write_within(NOW).err()), (None, timed_out()));
                 holds_nothing();
             });
         });

@@ -188,7 +188,7 @@ const MONEY: i64 = 1_000;
 
 /// What a transfer may end with, apart from success.
 fn expected(error: LockError) {
-    let expected = matches!(error, LockError::WouldBlock { .. } | LockError::Stopped(Stopped::TimedOut));
+    let expected = matches!(error, LockError::WouldBlock { .. } | LockError::Stopped { why: Stopped::TimedOut, .. });
     assert!(expected, "{error}");
 }
 

@@ -16,7 +16,7 @@ fn turn<'l>(lock: &OrderedMutex<u32>, limit: impl Into<Limit<'l>>) -> bool {
             true
         }
         Err(why) => {
-            assert_eq!(why, LockError::Stopped(Stopped::Cancelled));
+            assert_eq!(why, LockError::from(Stopped::Cancelled));
             false
         }
     }
@@ -199,7 +199,7 @@ fn deadline_against_unlock() {
             move || match held.lock.lock_within(&*timed) {
                 Ok(mut value) => *value += 1,
                 Err(why) => {
-                    assert_eq!(why, LockError::Stopped(Stopped::TimedOut));
+                    assert_eq!(why, LockError::from(Stopped::TimedOut));
                     assert_eq!(timed.check(), Err(Stopped::TimedOut));
                 }
             }

@@ -124,7 +124,7 @@ fn rolled_back() {
                 let late = lock_all_within((&locks[1], &locks[0]), SECOND);
                 match late.err() {
                     None => {}
-                    Some(why) => assert_eq!(why, LockError::Stopped(Stopped::TimedOut)),
+                    Some(why) => assert_eq!(why, LockError::from(Stopped::TimedOut)),
                 }
                 assert_eq!(crate::lock::held::depth(), 0);
             }

@@ -145,7 +145,7 @@ fn handed_over_late() {
             let lock = lock.clone();
             move || match lock.write_within(SECOND) {
                 Ok(mut value) => *value += 1,
-                Err(why) => assert_eq!(why, LockError::Stopped(Stopped::TimedOut)),
+                Err(why) => assert_eq!(why, LockError::from(Stopped::TimedOut)),
             }
         });
         spawn({
@@ -185,7 +185,7 @@ fn writer_gives_up() {
         std::mem::forget(shared.0.read().unwrap());
         spawn({
             let shared = shared.clone();
-            move || assert_eq!(shared.0.write_within(&shared.1).err(), Some(LockError::Stopped(Stopped::Cancelled)))
+            move || assert_eq!(shared.0.write_within(&shared.1).err(), Some(LockError::from(Stopped::Cancelled)))
         });
         spawn({
             let shared = shared.clone();
@@ -229,7 +229,7 @@ fn writer_times_out() {
             move || {
                 match lock.write_within(SECOND) {
                     Ok(mut value) => *value += 1,
-                    Err(why) => assert_eq!(why, LockError::Stopped(Stopped::TimedOut)),
+                    Err(why) => assert_eq!(why, LockError::from(Stopped::TimedOut)),
                 }
                 drop(free);
             }
@@ -267,7 +267,7 @@ fn reader_is_cancelled() {
             move || {
                 match lock.read_within(&*token) {
                     Ok(value) => assert_eq!(*value, 0),
-                    Err(why) => assert_eq!(why, LockError::Stopped(Stopped::Cancelled)),
+                    Err(why) => assert_eq!(why, LockError::from(Stopped::Cancelled)),
                 }
                 drop(free);
             }

@@ -51,13 +51,15 @@ impl<const N: usize> Shown<N> {
     #[track_caller]
     pub(crate) fn get(&self, at: usize) -> u64 {
         // SAFETY: loom checks it.
-        unsafe { self.0.shared() }[at]
+        unsafe { self.0.shared() }
+        [at]
     }
 
     #[track_caller]
     pub(crate) fn set(&self, at: usize, word: u64) {
         // SAFETY: loom checks it.
-        unsafe { self.0.exclusive() }[at] = word;
+        unsafe { self.0.exclusive() }
+        [at] = word;
     }
 
     #[track_caller]

@@ -11,10 +11,10 @@ mod threads;
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use alarm::{Alarm, Due, alarm};
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+pub(crate) use lock::Lock;
 pub(crate) use parking_lot_core::{
     FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,
 };
-pub(crate) use lock::Lock;
 pub(crate) use shown::Shown;
 pub(crate) use slot::Slot;
 pub(crate) use spin::Spin;

@@ -11,12 +11,8 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 
 /// Whether thread-locals live as long as their thread.
-const NATIVE: bool = cfg!(any(
-    target_os = "linux",
-    target_os = "freebsd",
-    target_vendor = "apple",
-    all(windows, target_env = "msvc")
-));
+const NATIVE: bool =
+    cfg!(any(target_os = "linux", target_os = "freebsd", target_vendor = "apple", all(windows, target_env = "msvc")));
 
 /// What each thread shows, by its address.
 static SHOWN: Mutex<BTreeMap<usize, Thread>> = Mutex::new(BTreeMap::new());

@@ -150,7 +150,7 @@ fn a_conversion_that_cancels() {
         let guard = lock.lock().unwrap();
         thread::scope(|threads| {
             let end = threads.spawn(|| lock.lock_within(Cancels(&token)).err());
-            assert_eq!(end.join().unwrap(), Some(LockError::Stopped(Stopped::Cancelled)));
+            assert_eq!(end.join().unwrap(), Some(LockError::from(Stopped::Cancelled)));
         });
         drop(guard);
         assert!(lock.lock_within(Cancels(&CancelToken::new())).is_ok(), "what is to be had is had");

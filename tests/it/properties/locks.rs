@@ -188,7 +188,7 @@ impl Model {
                 (Has::Nobody, _) => {}
                 (Has::Poison, _) => return Err(LockError::Poisoned { id }),
                 (_, Patience::Try) => return Err(LockError::WouldBlock { id }),
-                (Has::Other, _) => return Err(LockError::Stopped(Stopped::TimedOut)),
+                (Has::Other, _) => return Err(LockError::from(Stopped::TimedOut)),
                 (Has::Me, _) => unreachable!("what this thread holds is out of order"),
             }
         }
@@ -454,7 +454,7 @@ fn steps_on<'a>(
 
 /// With less patience where the call would wait for a lock that nobody lets go of.
 fn possible(model: &Model, set: &[usize], patience: Patience) -> Patience {
-    let waits = model.lock(set, patience) == Err(LockError::Stopped(Stopped::TimedOut));
+    let waits = model.lock(set, patience) == Err(LockError::from(Stopped::TimedOut));
     match patience {
         Patience::Endless | Patience::Long if waits => Patience::Zero,
         _ => patience,

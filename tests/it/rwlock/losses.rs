@@ -93,7 +93,7 @@ fn a_waiter_that_was_woken_often_is_still_found() {
                     return false;
                 };
                 token.cancel();
-                assert_eq!(waiter.join().unwrap(), Err(LockError::Stopped(Stopped::Cancelled)));
+                assert_eq!(waiter.join().unwrap(), Err(LockError::from(Stopped::Cancelled)));
                 true
             });
             if done {

@@ -7,7 +7,7 @@ use raddle::{
     CancelToken, LockError, Locked, OrderedMutex, OrderedRwLock, Stopped, lock_all, lock_all_within, try_lock_all,
 };
 
-use super::{NOW, TIMED_OUT, free, id, poison};
+use super::{NOW, free, id, poison, timed_out};
 use crate::lock::{holds_nothing, panic_quietly, panics, while_held};
 use crate::out_of_order;
 use crate::stress::watched;
@@ -106,7 +106,7 @@ fn sets_that_read_share_and_sets_that_write_do_not() {
             || lock_all((shared.as_write(),)).unwrap(),
             || {
                 assert_eq!(try_lock_all((shared.as_read(),)).err(), busy);
-                assert_eq!(lock_all_within((shared.as_read(),), NOW).err(), TIMED_OUT);
+                assert_eq!(lock_all_within((shared.as_read(),), NOW).err(), timed_out());
             },
         );
         free(&shared);
@@ -124,9 +124,9 @@ fn nothing_is_held_after_a_set_is_refused() {
             let cancelled = CancelToken::new();
             cancelled.cancel();
             let refused = |why| {
-                assert_eq!(lock_all_within(set(), NOW).err(), TIMED_OUT);
-                assert_eq!(lock_all_within(set(), Duration::from_millis(1)).err(), TIMED_OUT);
-                assert_eq!(lock_all_within(set(), &cancelled).err(), Some(LockError::Stopped(Stopped::Cancelled)));
+                assert_eq!(lock_all_within(set(), NOW).err(), timed_out());
+                assert_eq!(lock_all_within(set(), Duration::from_millis(1)).err(), timed_out());
+                assert_eq!(lock_all_within(set(), &cancelled).err(), Some(LockError::from(Stopped::Cancelled)));
                 assert_eq!(try_lock_all(set()).err(), Some(why));
                 holds_nothing();
             };

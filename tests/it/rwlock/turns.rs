@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use raddle::{CancelToken, Limit, LockError, OrderedMutex, OrderedRwLock, Stopped, lock_all, lock_all_within};
 
-use super::{NOW, TIMED_OUT, free};
+use super::{NOW, free, timed_out};
 use crate::asleep::Bed;
 use crate::stress::watched;
 use crate::thread;
 
-const CANCELLED: Option<LockError> = Some(LockError::Stopped(Stopped::Cancelled));
+fn cancelled() -> Option<LockError> {
+    Some(Stopped::Cancelled.into())
+}
 
 /// Waits until a writer that is coming holds new readers back.
 fn until_held_back<T>(lock: &OrderedRwLock<T>) {
@@ -56,8 +58,8 @@ fn a_waiting_writer_holds_back_new_readers_and_comes_before_them() {
             }
             // Nor any other way in.
             roll.spawn(threads, "limited", move || {
-                assert_eq!(lock.read_within(NOW).err(), TIMED_OUT);
-                assert_eq!(lock_all_within([lock.as_read()], Duration::from_millis(1)).err(), TIMED_OUT);
+                assert_eq!(lock.read_within(NOW).err(), timed_out());
+                assert_eq!(lock_all_within([lock.as_read()], Duration::from_millis(1)).err(), timed_out());
                 assert_eq!(format!("{lock:?}"), "OrderedRwLock { id: LockId(1), value: <locked> }");
             })
             .join()
@@ -148,9 +150,9 @@ fn a_writer_that_gives_up_lets_in_whom_it_held_back() {
                 // If the writer's time is over before, they just read.
                 beds[1..].iter().for_each(Bed::until_asleep);
                 token.cancel();
-                assert_eq!(readers.map(|reader| reader.join().unwrap()), [Ok(()); 2]);
+                assert_eq!(readers.map(|reader| reader.join().unwrap()), [Ok(()), Ok(())]);
                 let gave_up = writer.join().unwrap();
-                assert_eq!(gave_up, if matches!(how, GivesUp::TimedOut) { TIMED_OUT } else { CANCELLED });
+                assert_eq!(gave_up, if matches!(how, GivesUp::TimedOut) { timed_out() } else { cancelled() });
                 assert!(lock.try_read().is_ok());
                 drop(first);
             });
@@ -184,11 +186,11 @@ fn of_two_writers_the_last_to_give_up_lets_readers_in() {
             beds[2].until_asleep();
             let [one, two] = writers;
             tokens[0].cancel();
-            assert_eq!(one.join().unwrap(), CANCELLED);
+            assert_eq!(one.join().unwrap(), cancelled());
             until_held_back(lock);
             assert!(!reader.is_finished());
             tokens[1].cancel();
-            assert_eq!((two.join().unwrap(), reader.join().unwrap()), (CANCELLED, Ok(())));
+            assert_eq!((two.join().unwrap(), reader.join().unwrap()), (cancelled(), Ok(())));
             drop(first);
         });
         free(&lock);
@@ -225,11 +227,11 @@ fn a_writer_that_gives_up_lets_in_the_readers_before_the_next() {
             let two = writer(2, "second writer");
             let behind = reader(3, "reader behind it");
             tokens[0].cancel();
-            assert_eq!((one.join().unwrap(), before.join().unwrap()), (CANCELLED, Ok(())));
+            assert_eq!((one.join().unwrap(), before.join().unwrap()), (cancelled(), Ok(())));
             until_held_back(lock);
             assert!(!two.is_finished() && !behind.is_finished());
             tokens[1].cancel();
-            assert_eq!((two.join().unwrap(), behind.join().unwrap()), (CANCELLED, Ok(())));
+            assert_eq!((two.join().unwrap(), behind.join().unwrap()), (cancelled(), Ok(())));
             drop(first);
         });
         free(&lock);
@@ -259,7 +261,10 @@ fn the_last_reader_leaves_after_the_last_writer_was_cancelled() {
                 token.cancel();
                 drop(guard);
                 // The lock may have come free before the writer looked once more.
-                assert!(matches!(writer.join().unwrap(), None | Some(LockError::Stopped(Stopped::Cancelled))));
+                assert!(matches!(
+                    writer.join().unwrap(),
+                    None | Some(LockError::Stopped { why: Stopped::Cancelled, .. })
+                ));
             });
             free(&lock);
         }
@@ -305,7 +310,7 @@ fn a_writer_gives_up_when_the_lock_comes_free() {
                 drop(guard);
                 writer.join().unwrap()
             });
-            assert!(wrote.is_none() || wrote == CANCELLED, "{wrote:?}");
+            assert!(wrote.is_none() || wrote == cancelled(), "{wrote:?}");
             free(&lock);
             assert_eq!(lock.into_inner(), if wrote.is_none() { 11 } else { 10 });
         }

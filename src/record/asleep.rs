@@ -1,0 +1,199 @@
+//! The threads that wait, and what for.
+//!
+//! Each is a [`Record`] on its own stack, in one list for as long as it waits. Whoever has the list's lock knows: a thread in it
+//! is in a call that waits, between what comes before and after. So it neither acquires nor releases anything that it has
+//! [noted](super::held), and what it wants does not change. What may change is whether it sleeps.
+//!
+//! A thread has *joined* when it stands in the queue in which it sleeps; that, and how often, is known under the lock of the queue.
+//! It has *looked* when it has asked afterwards whether a [cycle](super::cycle) is closed by its sleep; that is known under the
+//! list's lock.
+//!
+//! Locks are taken in this order: the list's, that of a queue. A thread takes neither while it has the lock of a node or a tree, nor the
+//! list's in a callback of the parking lot, but for the one before a sleep, which is called without the queue's lock.
+
+use std::cell::Cell;
+use std::marker::PhantomPinned;
+use std::panic::Location;
+use std::pin::Pin;
+use std::ptr;
+
+use super::held::{self, Held};
+use super::list::{Linked, Links, List};
+use super::what::What;
+use super::{Cycle, cycle};
+use crate::sync::{Global, Instant, Lock, ParkToken, Thread, UnsafeCell, cleanup, current, global, stamp, step};
+
+/// Whether waits are recorded that are no part of a cycle, for the reports only.
+const ALL: bool = cfg!(not(all(loom, any(test, feature = "loom"))));
+
+/// A call that waits.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) what: What,
+    /// The key of what is wanted, if that has one.
+    pub(crate) key: usize,
+    pub(crate) place: &'static Location<'static>,
+    /// The call has no error for a deadlock.
+    pub(crate) panics: bool,
+}
+
+impl Call {
+    /// Whether it waits for who holds something with this key, or may do so.
+    pub(super) fn wants(&self, key: usize) -> bool {
+        // A reader waits for readers, if a writer is ahead of it.
+        let readers = matches!(self.what, What::Read(_) | What::Write(_)) && key == self.key + 1;
+        self.key != 0 && (key == self.key || readers)
+    }
+}
+
+/// A thread that waits.
+pub(crate) struct Record {
+    pub(super) call: Call,
+    /// When the call has to stop.
+    pub(super) until: Option<Instant>,
+    /// Something may end the wait.
+    pub(super) limited: bool,
+    pub(super) since: Instant,
+    pub(super) thread: Thread,
+    pub(super) held: *const Held,
+    /// Others may wait for it: it holds something.
+    pub(super) holds: bool,
+    /// It initialises a cell, and waits for a lock or a cell.
+    makes: bool,
+    /// Where it sleeps, and its park token but for the flags.
+    pub(super) queue: usize,
+    pub(super) token: usize,
+    /// How often it has joined the queue. Under the lock of the queue.
+    pub(super) joined: UnsafeCell<u64>,
+    /// The number of the sleep that it has looked in. Here and below, under the list's lock.
+    pub(super) looked: UnsafeCell<u64>,
+    pub(super) mark: cycle::Mark,
+    links: Links<Record>,
+    published: Cell<bool>,
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: a field.
+unsafe impl Linked for Record {
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+}
+
+/// All of them, under one lock.
+pub(super) struct Asleep {
+    records: List<Record>,
+    /// How many of them initialise a cell and wait for a lock or a cell. Without such a one there is no cycle.
+    makers: usize,
+    pub(super) walks: u64,
+}
+
+// SAFETY: the records are only used under the lock.
+unsafe impl Send for Asleep {}
+
+global! {
+    fn asleep() -> Lock<Asleep> = Lock::new(Asleep { records: List::new(), makers: 0, walks: 0 })
+}
+
+/// All threads that wait, which nobody joins or leaves meanwhile.
+pub(super) fn with_all<R>(f: impl FnOnce(&mut Asleep) -> R) -> R {
+    let asleep: Global<Lock<Asleep>> = asleep();
+    let mut all = asleep.hold();
+    f(&mut all)
+}
+
+impl Asleep {
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        // SAFETY: the list's lock is held as long as `self` is borrowed.
+        std::iter::successors(unsafe { self.records.first() }, |record| unsafe { List::after(record) })
+    }
+}
+
+impl Record {
+    /// A thread in a call, not published yet.
+    pub(crate) fn new(call: Call, until: Option<Instant>, limited: bool, queue: usize) -> Self {
+        Self {
+            call,
+            until,
+            limited,
+            since: stamp(),
+            thread: current(),
+            held: ptr::null(),
+            holds: false,
+            makes: false,
+            queue,
+            token: 0,
+            joined: UnsafeCell::new(0),
+            looked: UnsafeCell::new(0),
+            mark: cycle::Mark::new(),
+            links: Links::new(),
+            published: Cell::new(false),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// Whether it can be part of a cycle.
+    fn counts(&self) -> bool {
+        self.call.key != 0 && self.holds
+    }
+
+    /// Has the thread seen from here on, by this park token if it sleeps in a queue, until this is dropped.
+    pub(crate) fn publish(self: Pin<&mut Self>, token: ParkToken) {
+        if self.published.get() {
+            return;
+        }
+        // SAFETY: nothing is moved out.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.token = token.0;
+        let mine = held::mine();
+        this.held = mine.held;
+        this.holds = mine.holds;
+        this.makes = mine.makes && this.call.key != 0;
+        // Writers keep out readers, whatever they hold.
+        if !ALL && !this.counts() && !matches!(this.call.what, What::Write(_)) {
+            return;
+        }
+        if !step!("record.publish") {
+            return;
+        }
+        this.published.set(true);
+        with_all(|all| {
+            // SAFETY: the list's lock is held; it is in no list yet, and pinned until `drop` takes it out.
+            unsafe { all.records.push(this) };
+            all.makers += usize::from(this.makes);
+        });
+    }
+
+    /// The thread has joined the queue. Under its lock.
+    pub(crate) fn join(&self) {
+        // SAFETY: the lock of the queue is held.
+        unsafe { *self.joined.exclusive() += 1 };
+    }
+
+    /// The thread sleeps, and asks whether it closes a cycle. If so, it has been taken out of its queue.
+    pub(crate) fn look(&self) -> Option<Cycle> {
+        if !self.counts() || !self.published.get() {
+            return None;
+        }
+        with_all(|all| {
+            // SAFETY: the list's lock is held; `joined` is changed by this thread alone, which reads it here.
+            unsafe { *self.looked.exclusive() = *self.joined.shared() };
+            if all.makers == 0 { None } else { cycle::closed_by(self, all) }
+        })
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.published.get() {
+            return;
+        }
+        cleanup(|| {
+            with_all(|all| {
+                // SAFETY: the list's lock is held, and `publish` has put it there.
+                unsafe { all.records.remove(self) };
+                all.makers -= usize::from(self.makes);
+            });
+        });
+    }
+}

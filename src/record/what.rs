@@ -1,0 +1,49 @@
+//! What a thread waits for.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::LockId;
+
+/// What a thread waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum What {
+    /// To acquire a mutex, by itself or as one of a set.
+    Lock(LockId),
+    /// To acquire a read-write lock to read.
+    Read(LockId),
+    /// To acquire a read-write lock to write.
+    Write(LockId),
+    /// For the value of a cell, to make it or to have it made.
+    Cell,
+    /// For the workers of a group.
+    Group,
+    /// For a token to be cancelled.
+    Token,
+    /// For time to pass, in [`CancelToken::sleep`](crate::CancelToken::sleep).
+    Sleep,
+    /// For room in a channel.
+    Send,
+    /// For a value from a channel.
+    Receive,
+    /// For what the program [says](crate::waiting_for).
+    Other(Cow<'static, str>),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Lock(id) => write!(f, "lock {id}"),
+            What::Read(id) => write!(f, "lock {id}, to read"),
+            What::Write(id) => write!(f, "lock {id}, to write"),
+            What::Cell => f.write_str("the value of a cell"),
+            What::Group => f.write_str("the workers of a group"),
+            What::Token => f.write_str("a token to be cancelled"),
+            What::Sleep => f.write_str("time to pass"),
+            What::Send => f.write_str("room in a channel"),
+            What::Receive => f.write_str("a value from a channel"),
+            What::Other(what) => f.write_str(what),
+        }
+    }
+}
