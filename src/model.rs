@@ -14,3 +14,16 @@ use std::time::Duration;
 pub fn advance(by: Duration) {
     crate::sync::model::clock::advance(by);
 }
+
+/// Has deadlocks through initialisers found from here on in this execution, as in shipped code: the call that closes a cycle ends
+/// with [`LockError::Deadlock`](crate::LockError::Deadlock), [`InitError::Deadlock`](crate::InitError::Deadlock) or a panic.
+///
+/// Without this, loom reports them: all threads are blocked. That is what a model is for; call this only where the model is about
+/// what the program does after such an error. The threads that wait while they hold something meet at one more lock, so
+/// there may be a hundred times as many executions.
+///
+/// # Panics
+/// If called outside of a model.
+pub fn find_deadlocks() {
+    crate::sync::model::execution::record_waits();
+}

@@ -21,7 +21,9 @@ use super::held::{self, Held};
 use super::list::{Linked, Links, List};
 use super::what::What;
 use super::{Cycle, cycle};
-use crate::sync::{Global, Instant, Lock, ParkToken, Thread, UnsafeCell, cleanup, current, global, stamp, step};
+use crate::sync::{
+    Global, Instant, Lock, ParkToken, Thread, UnsafeCell, cleanup, current, global, is_recording, stamp, step,
+};
 
 /// Whether waits are recorded that are no part of a cycle, for the reports only.
 const ALL: bool = cfg!(not(all(loom, any(test, feature = "loom"))));
@@ -153,7 +155,7 @@ impl Record {
         if !ALL && !this.counts() && !matches!(this.call.what, What::Write(_)) {
             return;
         }
-        if !step!("record.publish") {
+        if !is_recording() || !step!("record.publish") {
             return;
         }
         this.published.set(true);
@@ -172,7 +174,7 @@ impl Record {
 
     /// The thread sleeps, and asks whether it closes a cycle. If so, it has been taken out of its queue.
     pub(crate) fn look(&self) -> Option<Cycle> {
-        if !self.counts() || !self.published.get() {
+        if !self.counts() || !self.published.get() || !step!("record.look") {
             return None;
         }
         with_all(|all| {

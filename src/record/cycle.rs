@@ -63,13 +63,13 @@ pub(super) fn closed_by(closer: &Record, all: &mut Asleep) -> Option<Cycle> {
     closer.mark.next.set(ptr::null());
     let mut at = closer;
     loop {
-        if ptr::eq(at, closer) || at.mark.waits.get() || at.waits() {
+        if ptr::eq(at, closer) || at.mark.waits.get() || at.waits() || !step!("cycle.waits") {
             let ahead = at.writer_ahead();
             for to in all.records() {
                 let held = at.waits_for(to);
                 let is_ahead = ahead == Some(to.token);
                 if (held.is_some() || is_ahead) && walk.reaches(at, to, held, is_ahead) {
-                    return (closer.leaves() && step!("cycle.report")).then(|| walk.describe());
+                    return closer.leaves().then(|| walk.describe());
                 }
             }
         }
@@ -180,6 +180,9 @@ impl Record {
         let mine = |token: ParkToken| {
             if token.0 & !FLAGS == self.token { FilterOp::Unpark } else { FilterOp::Skip }
         };
+        if !step!("cycle.leave") {
+            return true;
+        }
         // SAFETY: the callbacks load and store cells only.
         let result = unsafe { unpark_filter(self.queue, mine, |_| DEADLOCK) };
         if result.unparked_threads == 0 {

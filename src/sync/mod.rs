@@ -17,6 +17,7 @@
 //! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
 //! | `Lock` | std's mutex | loom's |
 //! | `Shown`, `show`, `each_shown` | words that others may read while their thread writes; those of all threads | cells that loom checks; none |
+//! | `is_recording` | always | where the model asks for it |
 //! | `stamp` | `now` | the clock's start |
 //! | `in_register` | keeps an address from being folded into an instruction | the pointer |
 //! | `opaque` | a word that is not made into a branch | the word |
@@ -36,7 +37,7 @@ use real as world;
 pub(crate) use world::{
     AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Lock, Ordering, ParkResult, ParkToken, Shown, Slot, Spin, Thread,
     ThreadId, UnparkResult, UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, current, each_shown, global,
-    in_register, local, now, opaque, ord, owned_load, park, show, stamp, step, unpark_all, unpark_filter,
+    in_register, is_recording, local, now, opaque, ord, owned_load, park, show, stamp, step, unpark_all, unpark_filter,
 };
 
 #[cfg(feature = "crossbeam-channel")]

@@ -15,8 +15,8 @@
 //! * A writer that leaves hands the lock to all readers that sleep. If none do, it wakes the first writer, which competes
 //!   with those that just come, as in the raw mutex, and is handed the lock once it has lost [`MAX_LOSSES`] times.
 //!
-//! So a reader waits for the readers of now and for one turn of a writer, or two if it goes to sleep just as a writer lets go; a
-//! writer for those before it, each with one turn of readers.
+//! So a reader waits for the readers of now and for one turn of a writer; a writer for those before it, each with one turn of
+//! readers. And while readers hold, a reader that sleeps has a writer ahead of it in the queue, or is about to be let in.
 //!
 //! Invariants:
 //! 1. A thread joins the queue in a state with its bit and with who is in its way, which it meets or makes under the lock
@@ -292,13 +292,20 @@ impl RawRwLock {
     }
 
     /// Wakes the first writer that sleeps, and lets go of the lock or hands it over. If nobody sleeps at all the lock is let
-    /// go of. False: readers sleep, but no writers.
+    /// go of. False: readers sleep, and no writers, or it is their turn.
     fn let_writer_in(&self, hand_over: bool) -> bool {
         let first = Cell::new(None);
         let more = Cell::new(false);
+        let readers_came = Cell::new(false);
         let first_writer = |token: ParkToken| {
             let losses = flags(token);
-            if losses == READS {
+            // Relaxed: set and cleared only under the lock of the queue, which is held here. A reader that has just gone to sleep:
+            // were the lock free now, others could read, and it would wait for them behind nobody.
+            let readers = !hand_over && self.0.load(Relaxed) & READERS != 0 && step!("rw.readers-first");
+            if readers {
+                readers_came.set(true);
+                FilterOp::Stop
+            } else if losses == READS {
                 FilterOp::Skip
             } else if first.get().is_none() {
                 first.set(Some(losses));
@@ -311,6 +318,7 @@ impl RawRwLock {
         let let_in = |result: UnparkResult| {
             let bit = if more.get() { 0 } else { WRITERS };
             match first.get() {
+                None if readers_came.get() => covered!("rw.readers-came"),
                 None => self.nobody(WRITERS, result),
                 Some(losses) if hand_over || losses >= MAX_LOSSES && step!("rw.hand-over-at-last") => {
                     // Release: pairs with the Acquire of the writer that it is handed to.

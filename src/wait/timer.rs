@@ -25,6 +25,14 @@ impl<'l> Timer<'l> {
         Timer { limit, call, end: None, cycle: Cell::new(None) }
     }
 
+    /// A call that is part of no cycle, for models.
+    #[cfg(all(loom, test))]
+    #[track_caller]
+    pub(crate) fn bare(limit: &'l Limit<'l>) -> Self {
+        let place = std::panic::Location::caller();
+        Self::new(limit, Call { what: crate::record::What::Token, key: 0, place, panics: false })
+    }
+
     /// Whose cancelling ends the call.
     pub(crate) fn nodes(&self) -> [Option<&'l Node>; 2] {
         self.limit.nodes

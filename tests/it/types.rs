@@ -90,12 +90,12 @@ fn the_probe_tells_types_apart() {
 fn traits_of_values() {
     exactly! {
         LockId = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
-        LockError = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        LockError = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         Stopped = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
         WaitError = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
         WorkerPanicked = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
         Limit<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
-        InitError = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        InitError = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         InitError<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
         InitError<Cell<i32>> = "Send UnwindSafe Unpin";
     }

@@ -78,9 +78,9 @@ fn cycle_of_four() {
 fn reader_before_the_next_writer() {
     explore_bounded_on_both(2, [812, 27_266], &["rw.let-in-by-a-leaver"], || {
         let shared = Shared::new((RawRwLock::new(), CancelToken::new(), CancelToken::new()));
-        shared.0.read(&mut Timer::new(&Limit::NEVER)).unwrap();
+        shared.0.read(&mut Timer::bare(&Limit::NEVER)).unwrap();
         let write = |lock: &RawRwLock, token: &CancelToken| {
-            let stopped = lock.write(&mut Timer::new(&Limit::from(token)));
+            let stopped = lock.write(&mut Timer::bare(&Limit::from(token)));
             assert_eq!(stopped, Err(Refused::Stopped(Stopped::Cancelled)));
         };
         spawn({
@@ -90,7 +90,7 @@ fn reader_before_the_next_writer() {
         spawn({
             let shared = shared.clone();
             move || {
-                shared.0.read(&mut Timer::new(&Limit::NEVER)).unwrap();
+                shared.0.read(&mut Timer::bare(&Limit::NEVER)).unwrap();
                 shared.2.cancel();
             }
         });

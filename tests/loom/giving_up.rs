@@ -41,14 +41,14 @@ fn late_wake_of_a_group() {
 fn late_wake_of_a_poisoner() {
     explore([6_944, 1_666], &["wait.cancelled-awake"], || {
         let shared = Shared::new((RawMutex::new(), CancelToken::new()));
-        shared.0.lock(&mut Timer::new(&Limit::NEVER)).unwrap();
+        shared.0.lock(&mut Timer::bare(&Limit::NEVER)).unwrap();
         spawn({
             let shared = shared.clone();
             move || {
-                if shared.0.lock(&mut Timer::new(&Limit::from(Duration::ZERO))) == Err(Refused::Poisoned)
+                if shared.0.lock(&mut Timer::bare(&Limit::from(Duration::ZERO))) == Err(Refused::Poisoned)
                     && shared.0.lock_poisoned()
                 {
-                    let again = shared.0.lock(&mut Timer::new(&Limit::from(&shared.1)));
+                    let again = shared.0.lock(&mut Timer::bare(&Limit::from(&shared.1)));
                     assert!(matches!(again, Err(Refused::Stopped(_))));
                     assert_eq!(shared.0.state(), 1, "held, and nobody's mark left");
                 }

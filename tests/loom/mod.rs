@@ -6,6 +6,7 @@
 
 mod cancel;
 mod counter;
+mod deadlock;
 mod explore;
 mod four_threads;
 mod giving_up;

@@ -19,7 +19,7 @@ impl Guarded {
     }
 
     fn lock(&self, limit: impl Into<Limit<'static>>) -> Result<(), Refused> {
-        self.lock.lock(&mut Timer::new(&limit.into()))
+        self.lock.lock(&mut Timer::bare(&limit.into()))
     }
 
     /// What is done under the lock.

@@ -120,16 +120,16 @@ fn two_readers_and_a_writer() {
 fn mark_of_a_writer_that_gave_up() {
     explore([274, 119], &["rw.readers-let-in", "wait.timed-out"], || {
         let lock = Shared::new(RawRwLock::new());
-        lock.write(&mut Timer::new(&Limit::NEVER)).unwrap();
+        lock.write(&mut Timer::bare(&Limit::NEVER)).unwrap();
         spawn({
             let lock = lock.clone();
             move || {
-                lock.read(&mut Timer::new(&Limit::NEVER)).unwrap();
+                lock.read(&mut Timer::bare(&Limit::NEVER)).unwrap();
                 assert_eq!(lock.try_read(), Ok(()), "no writer holds or waits any more");
             }
         });
         let late = Limit::from(Duration::ZERO);
-        assert_eq!(lock.write(&mut Timer::new(&late)), Err(Refused::Stopped(Stopped::TimedOut)));
+        assert_eq!(lock.write(&mut Timer::bare(&late)), Err(Refused::Stopped(Stopped::TimedOut)));
         lock.unlock_write();
     });
 }
@@ -245,11 +245,11 @@ fn leaver_takes_its_mark() {
     explore([1, 1], &["rw.leave-last"], || {
         let lock = RawRwLock::new();
         let late = Limit::from(Duration::ZERO);
-        lock.write(&mut Timer::new(&late)).unwrap();
+        lock.write(&mut Timer::bare(&late)).unwrap();
         let held = lock.state();
-        assert_eq!(lock.read(&mut Timer::new(&late)), Err(Refused::Stopped(Stopped::TimedOut)));
+        assert_eq!(lock.read(&mut Timer::bare(&late)), Err(Refused::Stopped(Stopped::TimedOut)));
         assert_eq!(lock.state(), held);
-        assert_eq!(lock.write(&mut Timer::new(&late)), Err(Refused::Stopped(Stopped::TimedOut)));
+        assert_eq!(lock.write(&mut Timer::bare(&late)), Err(Refused::Stopped(Stopped::TimedOut)));
         assert_eq!(lock.state(), held);
         lock.unlock_write();
     });

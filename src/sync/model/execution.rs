@@ -65,6 +65,19 @@ pub(super) fn part<T: Default + 'static>() -> Rc<T> {
     part.clone().downcast().expect("known by its type")
 }
 
+/// Whether waits are recorded.
+#[derive(Default)]
+struct Recording(Cell<bool>);
+
+pub(crate) fn is_recording() -> bool {
+    part::<Recording>().0.get()
+}
+
+/// Has waits recorded from here on.
+pub(crate) fn record_waits() {
+    part::<Recording>().0.set(true);
+}
+
 /// A process-wide value, as [`global!`] hands it out: one for each execution.
 pub(crate) type Global<T> = Rc<T>;
 

@@ -34,6 +34,8 @@ struct Node {
     woken: Cell<Option<UnparkToken>>,
     /// Set by the clock when the deadline has passed.
     expired: Cell<bool>,
+    /// It is in loom's `park`, and not in a lock of the call before the sleep: loom would take it out of that, too.
+    parked: Cell<bool>,
 }
 
 impl Queue {
@@ -56,7 +58,7 @@ impl Due for Timed {
         let _held = queue.lock.lock().unwrap();
         if node.woken.get().is_none() {
             node.expired.set(true);
-            node.thread.unpark();
+            node.unpark();
         }
     }
 }
@@ -67,6 +69,12 @@ impl Node {
         self.woken.set(Some(token));
         // An expired thread is awake already, and may be waiting for the lock that this thread holds.
         if !self.expired.get() {
+            self.unpark();
+        }
+    }
+
+    fn unpark(&self) {
+        if self.parked.get() {
             self.thread.unpark();
         }
     }
@@ -89,16 +97,25 @@ pub(crate) unsafe fn park(
     if !validate() {
         return ParkResult::Invalid;
     }
-    let node = Rc::new(Node { thread: thread::current(), token, woken: Cell::new(None), expired: Cell::new(false) });
+    let node = Rc::new(Node {
+        thread: thread::current(),
+        token,
+        woken: Cell::new(None),
+        expired: Cell::new(false),
+        parked: Cell::new(false),
+    });
     queue.waiting.borrow_mut().push_back(node.clone());
     if let Some(deadline) = deadline {
         node.expired.set(clock::has_passed(deadline, || Rc::new(Timed(queue.clone(), node.clone()))));
     }
     drop(held);
     before_sleep();
+    // No other thread runs between these two lines.
+    node.parked.set(true);
     while node.woken.get().is_none() && !node.expired.get() {
         thread::park();
     }
+    node.parked.set(false);
     if !node.expired.get() {
         return ParkResult::Unparked(node.woken.get().expect("the loop ended for one of the two"));
     }

@@ -14,7 +14,7 @@ mod slot;
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use alarm::{Alarm, Due, alarm};
 pub(crate) use clock::{now, stamp};
-pub(crate) use execution::{Global, panicking};
+pub(crate) use execution::{Global, is_recording, panicking};
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use loom::thread::{Thread, ThreadId, current};
 pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter};
@@ -51,15 +51,13 @@ impl<const N: usize> Shown<N> {
     #[track_caller]
     pub(crate) fn get(&self, at: usize) -> u64 {
         // SAFETY: loom checks it.
-        unsafe { self.0.shared() }
-        [at]
+        (unsafe { self.0.shared() })[at]
     }
 
     #[track_caller]
     pub(crate) fn set(&self, at: usize, word: u64) {
         // SAFETY: loom checks it.
-        unsafe { self.0.exclusive() }
-        [at] = word;
+        (unsafe { self.0.exclusive() })[at] = word;
     }
 
     #[track_caller]
