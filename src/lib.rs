@@ -214,7 +214,7 @@ pub use lock::{
     OrderedWriteGuard, ReadRequest, WriteRequest, lock_all, lock_all_within, try_lock_all,
 };
 pub use once::{InitError, Lazy, OnceCell};
-pub use record::{Cycle, Holder, LockId, Wait, Waits, What, waits};
+pub use record::{Cycle, Holder, LockId, Note, Wait, Waits, What, waiting_for, waits};
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
 

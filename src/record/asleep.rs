@@ -17,10 +17,10 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::ptr;
 
+use super::Place;
 use super::held::{self, Held};
 use super::list::{Linked, Links, List};
 use super::what::What;
-use super::{Cycle, cycle};
 use crate::sync::{
     Global, Instant, Lock, ParkToken, Thread, UnsafeCell, cleanup, current, global, is_recording, stamp, step,
 };
@@ -37,15 +37,6 @@ pub(crate) struct Call {
     pub(crate) place: &'static Location<'static>,
     /// The call has no error for a deadlock.
     pub(crate) panics: bool,
-}
-
-impl Call {
-    /// Whether it waits for who holds something with this key, or may do so.
-    pub(super) fn wants(&self, key: usize) -> bool {
-        // A reader waits for readers, if a writer is ahead of it.
-        let readers = matches!(self.what, What::Read(_) | What::Write(_)) && key == self.key + 1;
-        self.key != 0 && (key == self.key || readers)
-    }
 }
 
 /// A thread that waits.
@@ -69,9 +60,9 @@ pub(crate) struct Record {
     pub(super) joined: UnsafeCell<u64>,
     /// The number of the sleep that it has looked in. Here and below, under the list's lock.
     pub(super) looked: UnsafeCell<u64>,
-    pub(super) mark: cycle::Mark,
+    pub(super) mark: Mark,
     links: Links<Record>,
-    published: Cell<bool>,
+    pub(super) published: Cell<bool>,
     _pinned: PhantomPinned,
 }
 
@@ -82,11 +73,36 @@ unsafe impl Linked for Record {
     }
 }
 
+/// What a [walk](super::cycle) knows of a thread. Under the lock of the list.
+pub(super) struct Mark {
+    /// The walk that came by last.
+    pub(super) walk: Cell<u64>,
+    /// Who waits for this thread, and where it acquired what that waits for.
+    pub(super) before: Cell<*const Record>,
+    pub(super) place: Cell<Option<Place>>,
+    /// It was seen to wait already.
+    pub(super) waits: Cell<bool>,
+    /// Who is to be asked next.
+    pub(super) next: Cell<*const Record>,
+}
+
+impl Mark {
+    fn new() -> Self {
+        Self {
+            walk: Cell::new(0),
+            before: Cell::new(ptr::null()),
+            place: Cell::new(None),
+            waits: Cell::new(false),
+            next: Cell::new(ptr::null()),
+        }
+    }
+}
+
 /// All of them, under one lock.
 pub(super) struct Asleep {
     records: List<Record>,
     /// How many of them initialise a cell and wait for a lock or a cell. Without such a one there is no cycle.
-    makers: usize,
+    pub(super) makers: usize,
     pub(super) walks: u64,
 }
 
@@ -127,7 +143,7 @@ impl Record {
             token: 0,
             joined: UnsafeCell::new(0),
             looked: UnsafeCell::new(0),
-            mark: cycle::Mark::new(),
+            mark: Mark::new(),
             links: Links::new(),
             published: Cell::new(false),
             _pinned: PhantomPinned,
@@ -135,7 +151,7 @@ impl Record {
     }
 
     /// Whether it can be part of a cycle.
-    fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         self.call.key != 0 && self.holds
     }
 
@@ -170,18 +186,6 @@ impl Record {
     pub(crate) fn join(&self) {
         // SAFETY: the lock of the queue is held.
         unsafe { *self.joined.exclusive() += 1 };
-    }
-
-    /// The thread sleeps, and asks whether it closes a cycle. If so, it has been taken out of its queue.
-    pub(crate) fn look(&self) -> Option<Cycle> {
-        if !self.counts() || !self.published.get() || !step!("record.look") {
-            return None;
-        }
-        with_all(|all| {
-            // SAFETY: the list's lock is held; `joined` is changed by this thread alone, which reads it here.
-            unsafe { *self.looked.exclusive() = *self.joined.shared() };
-            if all.makers == 0 { None } else { cycle::closed_by(self, all) }
-        })
     }
 }
 

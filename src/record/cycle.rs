@@ -21,7 +21,7 @@
 use std::cell::Cell;
 use std::ptr;
 
-use super::asleep::{Asleep, Record};
+use super::asleep::{Asleep, Record, with_all};
 use super::waits::{Cycle, Holder, Wait};
 use super::what::What;
 use super::{FLAGS, Place, SHARED};
@@ -29,31 +29,6 @@ use crate::sync::{FilterOp, ParkToken, UnparkToken, covered, step, unpark_filter
 
 /// Wake-up: the sleep would have closed a cycle.
 pub(crate) const DEADLOCK: UnparkToken = UnparkToken(usize::MAX - 1);
-
-/// What a walk knows of a thread. Under the lock of the list.
-pub(super) struct Mark {
-    /// The walk that came by last.
-    walk: Cell<u64>,
-    /// Who waits for this thread, and where it acquired what that waits for.
-    before: Cell<*const Record>,
-    place: Cell<Option<Place>>,
-    /// It was seen to wait already.
-    waits: Cell<bool>,
-    /// Who is to be asked next.
-    next: Cell<*const Record>,
-}
-
-impl Mark {
-    pub(super) fn new() -> Self {
-        Self {
-            walk: Cell::new(0),
-            before: Cell::new(ptr::null()),
-            place: Cell::new(None),
-            waits: Cell::new(false),
-            next: Cell::new(ptr::null()),
-        }
-    }
-}
 
 /// The cycle that this thread, which has looked, closes by its sleep. It has been taken out of its queue, if there is one.
 pub(super) fn closed_by(closer: &Record, all: &mut Asleep) -> Option<Cycle> {
@@ -128,6 +103,18 @@ impl<'r> Walk<'r> {
 }
 
 impl Record {
+    /// The thread sleeps, and asks whether it closes a cycle. If so, it has been taken out of its queue.
+    pub(crate) fn look(&self) -> Option<Cycle> {
+        if !self.counts() || !self.published.get() || !step!("record.look") {
+            return None;
+        }
+        with_all(|all| {
+            // SAFETY: the list's lock is held; `joined` is changed by this thread alone, which reads it here.
+            unsafe { *self.looked.exclusive() = *self.joined.shared() };
+            if all.makers == 0 { None } else { closed_by(self, all) }
+        })
+    }
+
     /// Whether it waits for something that another holds, and where that was acquired.
     fn waits_for(&self, other: &Record) -> Option<Place> {
         let key = self.call.key;

@@ -288,9 +288,11 @@ impl Held {
 
     /// Puts the thread in the list of threads, unless it is there. Not under a `try_` form, which a global allocator may call.
     fn make_known(&self) {
-        // SAFETY: all threads show their `HELD` and nothing else.
-        if self.state() & UNKNOWN != 0 && unsafe { show(self) } {
+        if self.state() & UNKNOWN != 0 {
+            // First: what is called may allocate, and so lock.
             self.set_state(self.state() & !UNKNOWN);
+            // SAFETY: all threads show their `HELD` and nothing else.
+            unsafe { show(self) };
         }
     }
 
@@ -413,24 +415,30 @@ impl Held {
         }
     }
 
-    /// Calls `f` with keys of what stands here and where they were acquired, while the owner may be running.
+    /// Calls `f` with the keys of what stands here and where they were acquired, while the owner may be running.
     pub(super) fn glimpse(&self, mut f: impl FnMut(usize, Place)) {
-        let read = || -> Option<[u64; ALL]> {
-            let version = self.words.read(VERSION);
-            let words = std::array::from_fn(|at| self.words.read(at));
-            (version == self.words.read(VERSION) && words[STATE] == self.words.read(STATE)).then_some(words)
-        };
+        let mut last = [0; ALL];
         // One that changes what it holds all the time does not keep anybody waiting for long.
-        let mut last = None;
-        for _ in 0..100 {
-            let words = read();
-            if let Some(words) = words.filter(|_| words == last) {
-                for at in 0..(words[STATE] & LEN) as usize {
-                    // SAFETY: these words were stored as a hold, each at least.
+        for attempt in 0..100 {
+            let mut words = [0; ALL];
+            let mut read = |at: usize| words[at] = self.words.read(at);
+            read(VERSION);
+            let state = self.words.read(STATE);
+            let len = (state & LEN) as usize;
+            (HOLDS..HOLDS + len * WORDS).for_each(&mut read);
+            if len > 0 {
+                (FIRST_KEY..ALL).for_each(&mut read);
+            }
+            words[STATE] = state;
+            let at_once = words[VERSION] == self.words.read(VERSION) && state == self.words.read(STATE);
+            if attempt > 0 && at_once && words == last {
+                for at in 0..len {
+                    // SAFETY: these words were stored as a hold.
                     let hold = unsafe { Hold::load(std::array::from_fn(|word| words[HOLDS + at * WORDS + word])) };
                     match hold.of {
                         Of::Lock { key } | Of::Cell { key } => f(key, hold.place),
                         Of::Two { keys } => keys.into_iter().for_each(|key| f(key, hold.place)),
+                        // What stands elsewhere may be gone.
                         Of::More { at, len } => {
                             let keys = words[FIRST_KEY..].iter().skip(at).take(len);
                             keys.for_each(|&key| f(key as usize, hold.place));

@@ -1,8 +1,9 @@
 //! Who holds what, and who waits for it. Each imports what stands before it.
 //!
 //! [`id`] names locks; [`hold`] is one thing that a thread holds, [`held`] all that one holds, with [`spill`] where that is much;
-//! [`what`] a thread may wait for; [`waits`] is what is seen of that from outside; [`asleep`] are the threads that wait; and
-//! [`cycle`] finds out whether they wait for each other.
+//! [`what`] a thread may wait for; [`asleep`] are the threads that wait; [`waits`] is what is seen of that from outside, and [`text`] how
+//! it is written; [`snapshot`](mod@snapshot) takes it; [`cycle`] finds out whether threads wait for each other; and [`note`] is a wait that the program
+//! tells of.
 
 mod asleep;
 mod cycle;
@@ -10,7 +11,10 @@ pub(crate) mod held;
 mod hold;
 mod id;
 mod list;
+mod note;
+mod snapshot;
 mod spill;
+mod text;
 mod waits;
 mod what;
 
@@ -19,8 +23,10 @@ pub(crate) use cycle::DEADLOCK;
 pub(crate) use hold::Of;
 pub use id::LockId;
 pub(crate) use list::{Linked, Links, List};
-pub(crate) use waits::holder;
-pub use waits::{Cycle, Holder, Wait, Waits, waits};
+pub use note::{Note, waiting_for};
+pub(crate) use snapshot::holder;
+pub use snapshot::waits;
+pub use waits::{Cycle, Holder, Wait, Waits};
 pub use what::What;
 
 use crate::sync::ParkToken;

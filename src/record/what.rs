@@ -31,6 +31,13 @@ pub enum What {
     Other(Cow<'static, str>),
 }
 
+impl What {
+    /// Whether readers may be in the way of who waits for it.
+    pub(super) fn is_of_readers_too(&self) -> bool {
+        matches!(self, What::Read(_) | What::Write(_))
+    }
+}
+
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

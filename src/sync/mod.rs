@@ -38,6 +38,7 @@ pub(crate) use world::{
     AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Lock, Ordering, ParkResult, ParkToken, Shown, Slot, Spin, Thread,
     ThreadId, UnparkResult, UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, current, each_shown, global,
     in_register, is_recording, local, now, opaque, ord, owned_load, park, show, stamp, step, unpark_all, unpark_filter,
+    yield_now,
 };
 
 #[cfg(feature = "crossbeam-channel")]

@@ -35,6 +35,7 @@ mod transfer;
 mod trees;
 mod types;
 mod wait_group;
+mod waits;
 
 /// The error, as far as its place does not count.
 fn out_of_order(wanted: raddle::LockId, held: raddle::LockId) -> raddle::LockError {

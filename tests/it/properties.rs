@@ -2,6 +2,7 @@
 
 mod cancel;
 mod counters;
+mod cycles;
 mod groups;
 mod locks;
 mod once;

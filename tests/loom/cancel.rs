@@ -145,7 +145,7 @@ fn two_tokens() {
 /// released. Three threads.
 #[test]
 fn two_in_one_queue() {
-    explore_bounded_on_both(2, [753, 186_300], &["node.cancel-woke"], || {
+    explore_bounded_on_both(2, [891, 205_968], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         for _ in 0..2 {
             let held = held.clone();

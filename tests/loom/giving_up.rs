@@ -129,7 +129,7 @@ fn watcher_of_an_initialiser_that_fails() {
 /// Fails if a writer that gives up lets readers in, or clears the mark, although another writer sleeps. Three threads.
 #[test]
 fn one_writer_of_two() {
-    explore_bounded(4, [10_302, 263_260], &["wait.timed-out"], || {
+    explore_bounded(4, [10_320, 264_530], &["wait.timed-out"], || {
         let lock = rw();
         let free = {
             let lock = lock.clone();
@@ -158,7 +158,7 @@ fn one_writer_of_two() {
 /// gets in beside that writer as a reader. Three threads.
 #[test]
 fn writer_behind_a_writer() {
-    explore([162_637, 37_887], &["wait.timed-out", "rw.readers-let-in"], || {
+    explore([153_703, 35_255], &["wait.timed-out", "rw.readers-let-in"], || {
         let lock = rw();
         let gone = Arc::new(AtomicBool::new(false));
         let mut guard = lock.write().unwrap();
@@ -215,7 +215,7 @@ fn writer_behind_a_poisoner() {
 /// Fails if the mark of a reader that gave up keeps the unlocking writer looking for it. Three threads.
 #[test]
 fn reader_beside_a_writer() {
-    explore([54_847, 173_847], &["wait.timed-out", "rw.writer-woken"], || {
+    explore([38_421, 53_496], &["wait.timed-out", "rw.writer-woken"], || {
         let lock = rw();
         let guard = lock.write().unwrap();
         spawn({

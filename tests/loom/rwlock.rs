@@ -160,7 +160,7 @@ fn handed_over_late() {
 /// Fails if a writer or a reader is left asleep while others are let in. Three threads.
 #[test]
 fn two_writers_and_a_reader() {
-    explore([10_623, 8_790], &["rw.writer-woken", "rw.readers-let-in"], || {
+    explore([11_285, 9_276], &["rw.writer-woken", "rw.readers-let-in"], || {
         let lock = lock();
         let mut guard = lock.write().unwrap();
         spawn({
@@ -199,7 +199,7 @@ fn writer_gives_up() {
 /// in that one's way. The reader that barged in never releases, so that this is a deadlock. Three threads.
 #[test]
 fn woken_writer_gives_up() {
-    explore_bounded_on_both(2, [410, 44_684], &["rw.let-in-by-a-leaver", "wait.cancelled-awake"], || {
+    explore_bounded_on_both(2, [409, 44_440], &["rw.let-in-by-a-leaver", "wait.cancelled-awake"], || {
         let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
         let guard = shared.0.write().unwrap();
         spawn({
@@ -337,7 +337,7 @@ fn mixed_sets() {
 /// Fails if the writer that is woken takes the mark of another along. Three threads.
 #[test]
 fn two_sleeping_writers() {
-    explore([11_438, 13_101], &["rw.writer-woken"], || {
+    explore([12_500, 14_205], &["rw.writer-woken"], || {
         let lock = lock();
         let free = {
             let lock = lock.clone();
@@ -358,7 +358,7 @@ fn two_sleeping_writers() {
 /// Fails if a writer that releases the lock prefers the next writer to readers that sleep. Three threads.
 #[test]
 fn turn_of_readers() {
-    explore([75_751, 82_649], &["rw.readers-let-in"], || {
+    explore([80_575, 88_112], &["rw.readers-let-in"], || {
         let lock = lock();
         let must = Arc::new(AtomicBool::new(false));
         let guard = lock.write().unwrap();

@@ -18,7 +18,7 @@ pub(crate) use parking_lot_core::{
 pub(crate) use shown::Shown;
 pub(crate) use slot::Slot;
 pub(crate) use spin::Spin;
-pub(crate) use std::thread::{Thread, ThreadId, panicking};
+pub(crate) use std::thread::{Thread, ThreadId, panicking, yield_now};
 pub(crate) use threads::{each_shown, show};
 
 use std::ptr;

@@ -1,0 +1,99 @@
+//! Who waits and who holds at a moment.
+
+use super::asleep::{Call, Record, with_all};
+use super::held::{self, Held};
+use super::waits::{Holder, Wait, Waits};
+use crate::sync::{Thread, each_shown, yield_now};
+
+/// Who holds what, by key.
+type Holds = Vec<(usize, Holder)>;
+
+/// Returns all threads that wait in a call of this crate.
+pub fn waits() -> Waits {
+    // Who calls this in a loop does not keep others from the list's lock, which goes to whoever runs.
+    yield_now();
+    held::make_known();
+    let mut holds = Holds::new();
+    let mut asleep = Vec::new();
+    let mut waits: Vec<_> = with_all(|all| {
+        for record in all.records().filter(|record| record.holds) {
+            asleep.push(record.held);
+            held_by(record).each(|key, place| holds.push((key, Holder::asleep(record, place))));
+        }
+        all.records().map(|record| (Wanted::by(&record.call), Wait::new(record, Vec::new()))).collect()
+    });
+    asleep.sort_unstable();
+    // What has woken up since then is shown as it was.
+    each_running(|held, thread| {
+        if asleep.binary_search(&std::ptr::from_ref(held)).is_err() {
+            held.glimpse(|key, place| holds.push((key, Holder::running(thread, place))));
+        }
+    });
+    holds.sort_by_key(|(key, _)| *key);
+    for (wanted, wait) in &mut waits {
+        let all = wanted.keys().flat_map(|key| {
+            let from = holds.partition_point(|(other, _)| *other < key);
+            holds[from..].iter().take_while(move |(other, _)| *other == key)
+        });
+        wait.holders = all.map(|(_, holder)| holder.clone()).collect();
+    }
+    waits.sort_by_key(|(_, wait)| wait.since);
+    waits.into_iter().map(|(_, wait)| wait).collect()
+}
+
+/// A thread that holds what a call waits for, if that can be seen now.
+pub(crate) fn holder(call: &Call) -> Option<Holder> {
+    let wanted = Wanted::by(call);
+    let asleep = with_all(|all| {
+        all.records().filter(|record| record.holds).find_map(|record| {
+            let place = held_by(record).acquired(|key| wanted.has(key))?;
+            Some(Holder::asleep(record, place))
+        })
+    });
+    asleep.or_else(|| {
+        let mut found = None;
+        each_running(|held, thread| {
+            held.glimpse(|key, place| {
+                if found.is_none() && wanted.has(key) {
+                    found = Some(Holder::running(thread, place));
+                }
+            });
+        });
+        found
+    })
+}
+
+/// The keys under which others hold what a call waits for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    key: usize,
+    /// A writer waits for readers; so does a reader, if a writer is ahead of it.
+    or_readers: bool,
+}
+
+impl Wanted {
+    fn by(call: &Call) -> Self {
+        Self { key: call.key, or_readers: call.what.is_of_readers_too() }
+    }
+
+    fn keys(self) -> impl Iterator<Item = usize> {
+        let readers = self.or_readers.then_some(self.key + 1);
+        [Some(self.key), readers].into_iter().flatten().filter(move |_| self.key != 0)
+    }
+
+    fn has(self, key: usize) -> bool {
+        self.keys().any(|wanted| wanted == key)
+    }
+}
+
+/// What a thread holds that waits. The list's lock is held as long as the record is borrowed.
+fn held_by(record: &Record) -> &Held {
+    // SAFETY: that of a thread in the list, whose lock is held.
+    unsafe { &*record.held }
+}
+
+/// Calls `f` with what each thread holds that is known, be it running or not.
+fn each_running(f: impl FnMut(&Held, &Thread)) {
+    // SAFETY: all threads show their lists.
+    unsafe { each_shown(f) };
+}
