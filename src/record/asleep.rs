@@ -63,6 +63,8 @@ pub(crate) struct Record {
     pub(super) mark: Mark,
     links: Links<Record>,
     pub(super) published: Cell<bool>,
+    /// Until then the list of what the thread holds does not change.
+    sleeps: Cell<bool>,
     _pinned: PhantomPinned,
 }
 
@@ -146,8 +148,13 @@ impl Record {
             mark: Mark::new(),
             links: Links::new(),
             published: Cell::new(false),
+            sleeps: Cell::new(false),
             _pinned: PhantomPinned,
         }
+    }
+
+    pub(super) fn is_note(&self) -> bool {
+        matches!(self.call.what, What::Other(_))
     }
 
     /// Whether it can be part of a cycle.
@@ -165,8 +172,13 @@ impl Record {
         this.token = token.0;
         let mine = held::mine();
         this.held = mine.held;
-        this.holds = mine.holds;
-        this.makes = mine.makes && this.call.key != 0;
+        // A thread that has a note runs on, so what it holds may change.
+        if !this.is_note() {
+            held::set_asleep(true);
+            this.sleeps.set(true);
+            this.holds = mine.holds;
+            this.makes = mine.makes && this.call.key != 0;
+        }
         // Writers keep out readers, whatever they hold.
         if !ALL && !this.counts() && !matches!(this.call.what, What::Write(_)) {
             return;
@@ -191,15 +203,17 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if !self.published.get() {
-            return;
-        }
         cleanup(|| {
-            with_all(|all| {
-                // SAFETY: the list's lock is held, and `publish` has put it there.
-                unsafe { all.records.remove(self) };
-                all.makers -= usize::from(self.makes);
-            });
+            if self.published.get() {
+                with_all(|all| {
+                    // SAFETY: the list's lock is held, and `publish` has put it there.
+                    unsafe { all.records.remove(self) };
+                    all.makers -= usize::from(self.makes);
+                });
+            }
+            if self.sleeps.get() {
+                held::set_asleep(false);
+            }
         });
     }
 }

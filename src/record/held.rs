@@ -66,6 +66,8 @@ pub(crate) struct Held {
     spilled: Cell<usize>,
     /// While the list allocates.
     growing: Cell<bool>,
+    /// While the thread waits. What a global allocator acquires then it also releases then, and nobody is to see it.
+    asleep: Cell<bool>,
 }
 
 // SAFETY: other threads read `words` as its type allows, and all else only while the owner sleeps and changes nothing (see above).
@@ -79,6 +81,7 @@ local! {
         spill: ManuallyDrop::new(Spill::new()),
         spilled: Cell::new(0),
         growing: Cell::new(false),
+        asleep: Cell::new(false),
     }
 }
 
@@ -190,6 +193,11 @@ pub(super) fn mine() -> Mine {
         held.make_known();
         Mine { held, holds: held.count() > 0, makes: held.cells.get() > 0 }
     })
+}
+
+/// Whether the calling thread waits. While it does its list does not change.
+pub(super) fn set_asleep(asleep: bool) {
+    HELD.with(|held| held.asleep.set(asleep));
 }
 
 /// Shows the calling thread to [snapshots](super::waits).
@@ -312,6 +320,9 @@ impl Held {
 
     #[inline(never)]
     fn insert(&self, id: LockId, kind: usize, key: usize, also: usize, place: Place) {
+        if self.asleep.get() {
+            return;
+        }
         let hold = Hold { id, of: Of::of_words([kind, key, also]), place };
         self.make_room();
         let len = self.len();
@@ -334,6 +345,9 @@ impl Held {
 
     #[inline(never)]
     fn remove(&self, id: LockId, kind: usize, key: usize, also: usize) {
+        if self.asleep.get() {
+            return;
+        }
         let hold = Hold { id, of: Of::of_words([kind, key, also]), place: Location::caller() };
         let len = self.len();
         if let Some(at) = (0..len).rev().find(|&at| self.get(at) == hold) {

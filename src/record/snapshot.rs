@@ -3,6 +3,7 @@
 use super::asleep::{Call, Record, with_all};
 use super::held::{self, Held};
 use super::waits::{Holder, Wait, Waits};
+use super::what::What;
 use crate::sync::{Thread, each_shown, yield_now};
 
 /// Who holds what, by key.
@@ -15,10 +16,21 @@ pub fn waits() -> Waits {
     held::make_known();
     let mut holds = Holds::new();
     let mut asleep = Vec::new();
+    let mut notes = Vec::new();
     let mut waits: Vec<_> = with_all(|all| {
+        for record in all.records().filter(|record| record.is_note()) {
+            notes.push((record.held, record.call.what.clone()));
+        }
+        // The last note of a thread comes first.
+        notes.reverse();
+        notes.sort_by_key(|(held, _)| *held);
         for record in all.records().filter(|record| record.holds) {
             asleep.push(record.held);
-            held_by(record).each(|key, place| holds.push((key, Holder::asleep(record, place))));
+            held_by(record).each(|key, place| {
+                let mut holder = Holder::asleep(record, place);
+                noted(&notes, record.held).into_iter().for_each(|what| holder.waits_for = Some(what));
+                holds.push((key, holder));
+            });
         }
         all.records().map(|record| (Wanted::by(&record.call), Wait::new(record, Vec::new()))).collect()
     });
@@ -26,7 +38,10 @@ pub fn waits() -> Waits {
     // What has woken up since then is shown as it was.
     each_running(|held, thread| {
         if asleep.binary_search(&std::ptr::from_ref(held)).is_err() {
-            held.glimpse(|key, place| holds.push((key, Holder::running(thread, place))));
+            let what = noted(&notes, held);
+            held.glimpse(|key, place| {
+                holds.push((key, Holder { waits_for: what.clone(), ..Holder::running(thread, place) }))
+            });
         }
     });
     holds.sort_by_key(|(key, _)| *key);
@@ -84,6 +99,12 @@ impl Wanted {
     fn has(self, key: usize) -> bool {
         self.keys().any(|wanted| wanted == key)
     }
+}
+
+/// What the thread with this list says that it waits for.
+fn noted(notes: &[(*const Held, What)], held: *const Held) -> Option<What> {
+    let at = notes.partition_point(|(other, _)| *other < held);
+    notes.get(at).filter(|(other, _)| *other == held).map(|(_, what)| what.clone())
 }
 
 /// What a thread holds that waits. The list's lock is held as long as the record is borrowed.
