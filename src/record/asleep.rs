@@ -20,9 +20,10 @@ use std::ptr;
 use super::Place;
 use super::held::{self, Held};
 use super::list::{Linked, Links, List};
+use super::waits::{Cycle, Holder, Wait};
 use super::what::What;
 use crate::sync::{
-    Global, Instant, Lock, ParkToken, Thread, UnsafeCell, cleanup, current, global, is_recording, stamp, step,
+    ForProcess, Instant, Lock, ParkToken, Thread, UnsafeCell, cleanup, current, is_recording, per_process, stamp, step,
 };
 
 /// Whether waits are recorded that are no part of a cycle, for the reports only.
@@ -61,8 +62,11 @@ pub(crate) struct Record {
     /// The number of the sleep that it has looked in. Here and below, under the list's lock.
     pub(super) looked: UnsafeCell<u64>,
     pub(super) mark: Mark,
+    /// The cycle for which it was taken out of its queue.
+    pub(super) cycle: UnsafeCell<Option<Cycle>>,
     links: Links<Record>,
-    pub(super) published: Cell<bool>,
+    /// Where it is published.
+    pub(super) list: Option<ForProcess<Lock<Asleep>>>,
     /// Until then the list of what the thread holds does not change.
     sleeps: Cell<bool>,
     _pinned: PhantomPinned,
@@ -105,19 +109,20 @@ pub(super) struct Asleep {
     records: List<Record>,
     /// How many of them initialise a cell and wait for a lock or a cell. Without such a one there is no cycle.
     pub(super) makers: usize,
-    pub(super) walks: u64,
+    /// How many walks there were.
+    pub(super) walks: Cell<u64>,
 }
 
 // SAFETY: the records are only used under the lock.
 unsafe impl Send for Asleep {}
 
-global! {
-    fn asleep() -> Lock<Asleep> = Lock::new(Asleep { records: List::new(), makers: 0, walks: 0 })
+per_process! {
+    fn asleep() -> Lock<Asleep> = Lock::new(Asleep { records: List::new(), makers: 0, walks: Cell::new(0) })
 }
 
 /// All threads that wait, which nobody joins or leaves meanwhile.
 pub(super) fn with_all<R>(f: impl FnOnce(&mut Asleep) -> R) -> R {
-    let asleep: Global<Lock<Asleep>> = asleep();
+    let asleep = asleep();
     let mut all = asleep.hold();
     f(&mut all)
 }
@@ -130,6 +135,24 @@ impl Asleep {
 }
 
 impl Record {
+    /// As it is seen from outside.
+    pub(super) fn wait(&self, holders: Vec<Holder>) -> Wait {
+        Wait {
+            thread: self.thread.clone(),
+            what: self.call.what.clone(),
+            since: self.since,
+            until: self.until,
+            limited: self.limited,
+            place: self.call.place,
+            holders,
+        }
+    }
+
+    /// The thread as the holder of something that it has acquired there.
+    pub(super) fn holder(&self, place: Place) -> Holder {
+        Holder { thread: self.thread.clone(), place, waits_for: Some(self.call.what.clone()) }
+    }
+
     /// A thread in a call, not published yet.
     pub(crate) fn new(call: Call, until: Option<Instant>, limited: bool, queue: usize) -> Self {
         Self {
@@ -146,8 +169,9 @@ impl Record {
             joined: UnsafeCell::new(0),
             looked: UnsafeCell::new(0),
             mark: Mark::new(),
+            cycle: UnsafeCell::new(None),
             links: Links::new(),
-            published: Cell::new(false),
+            list: None,
             sleeps: Cell::new(false),
             _pinned: PhantomPinned,
         }
@@ -164,9 +188,6 @@ impl Record {
 
     /// Has the thread seen from here on, by this park token if it sleeps in a queue, until this is dropped.
     pub(crate) fn publish(self: Pin<&mut Self>, token: ParkToken) {
-        if self.published.get() {
-            return;
-        }
         // SAFETY: nothing is moved out.
         let this = unsafe { self.get_unchecked_mut() };
         this.token = token.0;
@@ -186,12 +207,12 @@ impl Record {
         if !is_recording() || !step!("record.publish") {
             return;
         }
-        this.published.set(true);
-        with_all(|all| {
-            // SAFETY: the list's lock is held; it is in no list yet, and pinned until `drop` takes it out.
-            unsafe { all.records.push(this) };
-            all.makers += usize::from(this.makes);
-        });
+        let list = asleep();
+        this.list = Some(ForProcess::clone(&list));
+        let mut all = list.hold();
+        // SAFETY: the list's lock is held; it is in no list yet, and pinned until `drop` takes it out.
+        unsafe { all.records.push(this) };
+        all.makers += usize::from(this.makes);
     }
 
     /// The thread has joined the queue. Under its lock.
@@ -204,12 +225,12 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         cleanup(|| {
-            if self.published.get() {
-                with_all(|all| {
-                    // SAFETY: the list's lock is held, and `publish` has put it there.
-                    unsafe { all.records.remove(self) };
-                    all.makers -= usize::from(self.makes);
-                });
+            // A forked child inherits notes of its thread, and a list that nobody uses there.
+            if let Some(list) = self.list.as_ref().filter(|list| !self.is_note() || !list.is_inherited()) {
+                let mut all = list.hold();
+                // SAFETY: the list's lock is held, and `publish` has put it there.
+                unsafe { all.records.remove(self) };
+                all.makers -= usize::from(self.makes);
             }
             if self.sleeps.get() {
                 held::set_asleep(false);

@@ -15,14 +15,14 @@
 //! * The member that finds the cycle takes itself out of its queue, under the list's lock. If it is not there any more, it was woken, and
 //!   there is none. So one member gets the error, and once it is gone others find no cycle with it.
 //!
-//! A member that has a limit counts like any other; but a call that has no error to return leaves such a cycle alone, as the limit
-//! will end it.
+//! A member that has a limit counts like any other. But a call that has no error to return, and would panic, leaves such a cycle to
+//! another member: one that has an error gets it, as if it had come last. If none has, a limit will end the wait.
 
 use std::cell::Cell;
 use std::ptr;
 
-use super::asleep::{Asleep, Record, with_all};
-use super::waits::{Cycle, Holder, Wait};
+use super::asleep::{Asleep, Record};
+use super::waits::Cycle;
 use super::what::What;
 use super::{FLAGS, Place, SHARED};
 use crate::sync::{FilterOp, ParkToken, UnparkToken, covered, step, unpark_filter};
@@ -30,37 +30,91 @@ use crate::sync::{FilterOp, ParkToken, UnparkToken, covered, step, unpark_filter
 /// Wake-up: the sleep would have closed a cycle.
 pub(crate) const DEADLOCK: UnparkToken = UnparkToken(usize::MAX - 1);
 
-/// The cycle that this thread, which has looked, closes by its sleep. It has been taken out of its queue, if there is one.
-pub(super) fn closed_by(closer: &Record, all: &mut Asleep) -> Option<Cycle> {
-    all.walks += 1;
-    let walk = Walk { closer, number: all.walks, last: Cell::new(closer) };
-    // Breadth first, so the cycle that is found is a shortest one.
-    closer.mark.next.set(ptr::null());
-    let mut at = closer;
-    loop {
-        if ptr::eq(at, closer) || at.mark.waits.get() || at.waits() || !step!("cycle.waits") {
-            let ahead = at.writer_ahead();
-            for to in all.records() {
-                let held = at.waits_for(to);
-                let is_ahead = ahead == Some(to.token);
-                if (held.is_some() || is_ahead) && walk.reaches(at, to, held, is_ahead) {
-                    return closer.leaves().then(|| walk.describe());
-                }
+/// Looks for a cycle that this thread, which has looked, closes by its sleep. The member that gets the error has been taken out of
+/// its queue.
+fn close(closer: &Record, all: &Asleep) {
+    let panics = closer.call.panics;
+    let mut walk = Walk::take(closer, all, !panics);
+    if walk.is_none() && panics {
+        walk = Walk::take(closer, all, true);
+    }
+    let Some(walk) = walk else { return };
+    // The closer, unless it has no error to return while something else would end the wait.
+    let mut gets = closer;
+    if panics && walk.with_limited {
+        while {
+            gets = before(gets);
+            gets.call.panics
+        } {
+            if ptr::eq(gets, closer) {
+                return;
             }
         }
-        // SAFETY: a record in the list, whose lock is held.
-        at = unsafe { at.mark.next.get().as_ref() }?;
+    }
+    if gets.leaves() {
+        // SAFETY: the list's lock is held.
+        *unsafe { gets.cycle.exclusive() } = Some(describe(gets));
+    }
+}
+
+/// Who waits for this thread, in the cycle that a walk has found.
+fn before(record: &Record) -> &Record {
+    // SAFETY: set by the walk; a record in the list, whose lock is held.
+    unsafe { &*record.mark.before.get() }
+}
+
+/// The cycle that a walk has found, from this member on.
+fn describe(first: &Record) -> Cycle {
+    let mut waits = Vec::new();
+    let mut to = first;
+    loop {
+        let from = before(to);
+        // A writer that is ahead of a reader holds nothing that the reader waits for.
+        let place = to.mark.place.get().unwrap_or(to.call.place);
+        waits.push(from.wait(vec![to.holder(place)]));
+        to = from;
+        if ptr::eq(to, first) {
+            waits.reverse();
+            return Cycle::new(waits);
+        }
     }
 }
 
 struct Walk<'r> {
     closer: &'r Record,
     number: u64,
+    /// Other members may have a limit.
+    with_limited: bool,
     /// Who is to be asked last.
     last: Cell<&'r Record>,
 }
 
 impl<'r> Walk<'r> {
+    /// Walks until it is back at the closer.
+    fn take(closer: &'r Record, all: &'r Asleep, with_limited: bool) -> Option<Self> {
+        let number = all.walks.get() + 1;
+        all.walks.set(number);
+        let walk = Self { closer, number, with_limited, last: Cell::new(closer) };
+        // Breadth first, so the cycle that is found is a shortest one.
+        closer.mark.next.set(ptr::null());
+        let mut at = closer;
+        loop {
+            if ptr::eq(at, closer) || at.mark.waits.get() || at.waits() || !step!("cycle.waits") {
+                // A writer that holds the lock lets in readers past all others.
+                let held = |to: &Record| at.waits_for(to);
+                let ahead = if all.records().any(|to| held(to).is_some()) { None } else { at.writer_ahead() };
+                for to in all.records() {
+                    let (held, is_ahead) = (held(to), ahead == Some(to.token));
+                    if (held.is_some() || is_ahead) && walk.reaches(at, to, held, is_ahead) {
+                        return Some(walk);
+                    }
+                }
+            }
+            // SAFETY: a record in the list, whose lock is held.
+            at = unsafe { at.mark.next.get().as_ref() }?;
+        }
+    }
+
     /// One waits for another. Whether that closes a cycle.
     fn reaches(&self, from: &Record, to: &'r Record, place: Option<Place>, waits: bool) -> bool {
         let mark = &to.mark;
@@ -68,7 +122,7 @@ impl<'r> Walk<'r> {
             if ptr::eq(from, to) {
                 return false;
             }
-        } else if mark.walk.get() == self.number || self.closer.call.panics && to.limited {
+        } else if mark.walk.get() == self.number || !self.with_limited && to.limited {
             return false;
         }
         mark.walk.set(self.number);
@@ -82,37 +136,25 @@ impl<'r> Walk<'r> {
         self.last.replace(to).mark.next.set(to);
         false
     }
-
-    /// The cycle, from the closer on.
-    fn describe(&self) -> Cycle {
-        let mut waits = Vec::new();
-        let mut to = self.closer;
-        loop {
-            // SAFETY: set by this walk; a record in the list, whose lock is held.
-            let from = unsafe { &*to.mark.before.get() };
-            // A writer that is ahead of a reader holds nothing that the reader waits for.
-            let place = to.mark.place.get().unwrap_or(to.call.place);
-            waits.push(Wait::new(from, vec![Holder::asleep(to, place)]));
-            to = from;
-            if ptr::eq(to, self.closer) {
-                waits.reverse();
-                return Cycle::new(waits);
-            }
-        }
-    }
 }
 
 impl Record {
-    /// The thread sleeps, and asks whether it closes a cycle. If so, it has been taken out of its queue.
-    pub(crate) fn look(&self) -> Option<Cycle> {
-        if !self.counts() || !self.published.get() || !step!("record.look") {
-            return None;
+    /// The thread sleeps, and asks whether it closes a cycle. If so, a member has been taken out of its queue, mostly this one.
+    pub(crate) fn look(&self) {
+        let Some(list) = self.list.as_ref().filter(|_| self.counts() && step!("record.look")) else { return };
+        let all = list.hold();
+        // SAFETY: the list's lock is held; `joined` is changed by this thread alone, which reads it here.
+        unsafe { *self.looked.exclusive() = *self.joined.shared() };
+        if all.makers > 0 {
+            close(self, &all);
         }
-        with_all(|all| {
-            // SAFETY: the list's lock is held; `joined` is changed by this thread alone, which reads it here.
-            unsafe { *self.looked.exclusive() = *self.joined.shared() };
-            if all.makers == 0 { None } else { closed_by(self, all) }
-        })
+    }
+
+    /// The cycle for which it was taken out of its queue.
+    pub(crate) fn take_cycle(&self) -> Option<Cycle> {
+        let _all = self.list.as_ref()?.hold();
+        // SAFETY: the list's lock is held.
+        unsafe { self.cycle.exclusive() }.take()
     }
 
     /// Whether it waits for something that another holds, and where that was acquired.

@@ -24,7 +24,7 @@ use std::panic::Location;
 use super::hold::{Hold, Of, WORDS};
 use super::spill::Spill;
 use super::{LockId, Place};
-use crate::sync::{Shown, local, show, step};
+use crate::sync::{Shown, local, show, step, yield_now};
 
 /// How many holds stand in the thread-local.
 const INLINE: usize = 20;
@@ -437,14 +437,16 @@ impl Held {
             let mut words = [0; ALL];
             let mut read = |at: usize| words[at] = self.words.read(at);
             read(VERSION);
-            let state = self.words.read(STATE);
-            let len = (state & LEN) as usize;
+            read(STATE);
+            let len = (self.words.read(STATE) & LEN) as usize;
             (HOLDS..HOLDS + len * WORDS).for_each(&mut read);
             if len > 0 {
                 (FIRST_KEY..ALL).for_each(&mut read);
             }
-            words[STATE] = state;
-            let at_once = words[VERSION] == self.words.read(VERSION) && state == self.words.read(STATE);
+            // Odd while holds are moved.
+            let at_once = words[VERSION] % 2 == 0
+                && [VERSION, STATE].into_iter().all(|at| words[at] == self.words.read(at))
+                && len == (words[STATE] & LEN) as usize;
             if attempt > 0 && at_once && words == last {
                 for at in 0..len {
                     // SAFETY: these words were stored as a hold.
@@ -462,6 +464,10 @@ impl Held {
                 return;
             }
             last = words;
+            // It may be moving holds, and wait for a core.
+            if attempt % 10 == 9 {
+                yield_now();
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::asleep::{Call, Record, with_all};
 use super::held::{self, Held};
-use super::waits::{Holder, Wait, Waits};
+use super::waits::{Holder, Waits};
 use super::what::What;
 use crate::sync::{Thread, each_shown, yield_now};
 
@@ -27,12 +27,12 @@ pub fn waits() -> Waits {
         for record in all.records().filter(|record| record.holds) {
             asleep.push(record.held);
             held_by(record).each(|key, place| {
-                let mut holder = Holder::asleep(record, place);
+                let mut holder = record.holder(place);
                 noted(&notes, record.held).into_iter().for_each(|what| holder.waits_for = Some(what));
                 holds.push((key, holder));
             });
         }
-        all.records().map(|record| (Wanted::by(&record.call), Wait::new(record, Vec::new()))).collect()
+        all.records().map(|record| (Wanted::by(&record.call), record.wait(Vec::new()))).collect()
     });
     asleep.sort_unstable();
     // What has woken up since then is shown as it was.
@@ -48,7 +48,9 @@ pub fn waits() -> Waits {
     for (wanted, wait) in &mut waits {
         let all = wanted.keys().flat_map(|key| {
             let from = holds.partition_point(|(other, _)| *other < key);
-            holds[from..].iter().take_while(move |(other, _)| *other == key)
+            let all = holds[from..].iter().take_while(move |(other, _)| *other == key);
+            // One that was asleep may run by now, and another have what it held.
+            all.take(if key == wanted.key { 1 } else { usize::MAX })
         });
         wait.holders = all.map(|(_, holder)| holder.clone()).collect();
     }
@@ -62,7 +64,7 @@ pub(crate) fn holder(call: &Call) -> Option<Holder> {
     let asleep = with_all(|all| {
         all.records().filter(|record| record.holds).find_map(|record| {
             let place = held_by(record).acquired(|key| wanted.has(key))?;
-            Some(Holder::asleep(record, place))
+            Some(record.holder(place))
         })
     });
     asleep.or_else(|| {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Place;
-use super::asleep::Record;
 use super::what::What;
 use crate::sync::{Instant, Thread, ThreadId, stamp};
 
@@ -23,18 +22,6 @@ pub struct Wait {
 }
 
 impl Wait {
-    pub(super) fn new(record: &Record, holders: Vec<Holder>) -> Self {
-        Self {
-            thread: record.thread.clone(),
-            what: record.call.what.clone(),
-            since: record.since,
-            until: record.until,
-            limited: record.limited,
-            place: record.call.place,
-            holders,
-        }
-    }
-
     /// Returns the thread that waits.
     pub fn thread(&self) -> ThreadId {
         self.thread.id()
@@ -85,10 +72,6 @@ pub struct Holder {
 }
 
 impl Holder {
-    pub(super) fn asleep(record: &Record, place: Place) -> Self {
-        Self { thread: record.thread.clone(), place, waits_for: Some(record.call.what.clone()) }
-    }
-
     pub(super) fn running(thread: &Thread, place: Place) -> Self {
         Self { thread: thread.clone(), place, waits_for: None }
     }

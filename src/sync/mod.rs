@@ -11,7 +11,7 @@
 //! | `UnsafeCell` | core's, by reference | loom's, each access checked for races |
 //! | `park`, `unpark_one`, `unpark_all`, `unpark_filter` | `parking_lot_core` | a queue per address, scheduled by loom |
 //! | `now` | the system's monotonic clock | a clock that `raddle::model::advance` moves |
-//! | `local!`, `global!`, `panicking` | thread-locals, statics, `std::thread::panicking` | the same per model thread and per execution |
+//! | `local!`, `global!`, `per_process!`, `panicking` | thread-locals, statics, one for each process over forks, `std::thread::panicking` | the same per model thread and per execution |
 //! | `Spin` | a bounded spin | none: spinning finds nothing that parking does not |
 //! | `alarm` | a call at a point in time, from a helper thread | never comes |
 //! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
@@ -35,14 +35,17 @@ mod real;
 use real as world;
 
 pub(crate) use world::{
-    AtomicPtr, AtomicU8, AtomicU64, FilterOp, Global, Lock, Ordering, ParkResult, ParkToken, Shown, Slot, Spin, Thread,
-    ThreadId, UnparkResult, UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, current, each_shown, global,
-    in_register, is_recording, local, now, opaque, ord, owned_load, park, show, stamp, step, unpark_all, unpark_filter,
-    yield_now,
+    AtomicPtr, AtomicU8, AtomicU64, FilterOp, ForProcess, Global, Lock, Ordering, ParkResult, ParkToken, Shown, Slot,
+    Spin, Thread, ThreadId, UnparkResult, UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, current,
+    each_shown, global, in_register, is_recording, local, now, opaque, ord, owned_load, park, per_process, show, stamp,
+    step, unpark_all, unpark_filter, yield_now,
 };
 
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use world::{Alarm, Due, alarm};
+
+#[cfg(not(all(loom, any(test, feature = "loom"))))]
+pub(crate) use world::PerProcess;
 
 mod panic_watch;
 

@@ -114,8 +114,12 @@ pub(crate) trait Sleeper {
     /// The thread has joined the queue. Under its lock.
     fn join(&self) {}
 
-    /// The thread sleeps, in effect: it has joined the queue, whose lock is free again. It may be taken out here for [`DEADLOCK`].
+    /// The thread sleeps, in effect: it has joined the queue, whose lock is free again. It may be taken out here for [`DEADLOCK`],
+    /// or another from its queue.
     fn look(&self) {}
+
+    /// The thread was taken out for [`DEADLOCK`].
+    fn deadlocked(&self) {}
 }
 
 /// Nothing ends the wait, for the crate's own short critical sections.
@@ -217,7 +221,10 @@ fn sleep(waiter: &impl Waiter, sleeper: Pin<&impl Sleeper>, deadline: Option<Ins
             covered!("wait.timed-out");
             return Slept::Over;
         }
-        ParkResult::Unparked(DEADLOCK) => Slept::Deadlock,
+        ParkResult::Unparked(DEADLOCK) => {
+            sleeper.deadlocked();
+            Slept::Deadlock
+        }
         ParkResult::Unparked(CANCEL) => {
             covered!("wait.cancelled-asleep");
             Slept::Over

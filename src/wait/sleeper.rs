@@ -72,9 +72,11 @@ impl Sleeper for UnderNodes<'_> {
     }
 
     fn look(&self) {
-        if let Some(cycle) = self.record.as_ref().and_then(Record::look) {
-            self.timer.set_cycle(cycle);
-        }
+        self.record.iter().for_each(Record::look);
+    }
+
+    fn deadlocked(&self) {
+        self.timer.set_cycle(self.record.as_ref().and_then(Record::take_cycle));
     }
 }
 

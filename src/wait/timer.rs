@@ -50,8 +50,8 @@ impl<'l> Timer<'l> {
     }
 
     /// The call's sleep would close a cycle.
-    pub(super) fn set_cycle(&self, cycle: Cycle) {
-        self.cycle.set(Some(cycle));
+    pub(super) fn set_cycle(&self, cycle: Option<Cycle>) {
+        self.cycle.set(cycle);
     }
 
     /// The cycle that the call would have closed; of a wait that has ended so.

@@ -141,6 +141,26 @@ impl<T: ?Sized> UnsafeCell<T> {
     }
 }
 
+/// A value of this process. A model does not fork.
+pub(crate) struct Own<T>(pub(crate) T);
+
+impl<T> Own<T> {
+    pub(crate) fn is_inherited(&self) -> bool {
+        false
+    }
+}
+
+impl<T> std::ops::Deref for Own<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A value of this process, as [`per_process!`] hands it out.
+pub(crate) type ForProcess<T> = Global<Own<T>>;
+
 /// Runs the body of a `drop`.
 ///
 /// When loom has found a failure it unwinds the model's threads, outside of any execution: what a drop does then panics in
@@ -195,6 +215,17 @@ macro_rules! global {
     };
 }
 
+macro_rules! per_process {
+    ($(#[$attr:meta])* fn $name:ident() -> $t:ty = $init:expr) => {
+        $(#[$attr])*
+        fn $name() -> $crate::sync::ForProcess<$t> {
+            $crate::sync::model::execution::global($name as fn() -> $crate::sync::ForProcess<$t> as usize, || {
+                $crate::sync::model::Own($init)
+            })
+        }
+    };
+}
+
 macro_rules! ord {
     ($site:literal, $order:ident) => {
         $crate::sync::model::marks::ordering($site, $crate::sync::Ordering::$order)
@@ -213,4 +244,4 @@ macro_rules! covered {
     };
 }
 
-pub(crate) use {array, const_fn, covered, global, local, ord, step};
+pub(crate) use {array, const_fn, covered, global, local, ord, per_process, step};

@@ -1,18 +1,15 @@
 //! Calls at a point in time, for who cannot sleep until then: from one thread for the whole process, which runs only while
 //! a call is outstanding.
 //!
-//! A forked child has a copy of the parent's memory and none of its threads, so also a copy of a lock that nobody will ever
-//! release. It takes alarms of its own, and leaves alone what it inherited.
+//! A forked child has alarms of its own, as it does not have the parent's thread.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::process;
-use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Instant;
 
-use super::{AtomicPtr, Ordering};
+use super::process::{Own, PerProcess};
 use crate::sync::now;
 
 /// What is called.
@@ -24,15 +21,16 @@ pub(crate) trait Due: Send + Sync {
 /// Dropped, it goes off no more.
 pub(crate) struct Alarm {
     what: Option<Arc<dyn Due>>,
-    of: &'static Process,
+    of: &'static Own<Process>,
 }
 
 /// The alarms of one process.
 struct Process {
-    id: u32,
     alarms: Mutex<Alarms>,
     changed: Condvar,
 }
+
+static PROCESS: PerProcess<Process> = PerProcess::new();
 
 struct Alarms {
     entries: BinaryHeap<Reverse<Entry>>,
@@ -47,31 +45,9 @@ struct Entry {
 }
 
 impl Process {
-    /// The calling process.
-    fn current() -> &'static Self {
-        /// The process that asked last. Invariant: null, or from a leaked box.
-        static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
-
-        let id = process::id();
-        // Acquire, here and below: pairs with the Release of the exchange; what it points to was made before.
-        let mut found = CURRENT.load(Ordering::Acquire);
-        loop {
-            // SAFETY: the invariant of `CURRENT`.
-            if let Some(process) = unsafe { found.as_ref() }.filter(|process| process.id == id) {
-                return process;
-            }
-            let alarms = Alarms { entries: BinaryHeap::new(), dropped: 0, running: false };
-            let made = Box::into_raw(Box::new(Self { id, alarms: Mutex::new(alarms), changed: Condvar::new() }));
-            match CURRENT.compare_exchange(found, made, Ordering::Release, Ordering::Acquire) {
-                // SAFETY: leaked just now; what a parent left is not freed, as it may be used up to its end.
-                Ok(_) => return unsafe { &*made },
-                Err(other) => {
-                    // SAFETY: it was made above, and nobody else has seen it.
-                    drop(unsafe { Box::from_raw(made) });
-                    found = other;
-                }
-            }
-        }
+    fn new() -> Self {
+        let alarms = Alarms { entries: BinaryHeap::new(), dropped: 0, running: false };
+        Self { alarms: Mutex::new(alarms), changed: Condvar::new() }
     }
 
     fn alarms(&self) -> MutexGuard<'_, Alarms> {
@@ -109,7 +85,7 @@ impl Process {
 #[track_caller]
 pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
     let what: Arc<dyn Due> = Arc::new(what);
-    let of = Process::current();
+    let of = PROCESS.get(Process::new);
     let mut alarms = of.alarms();
     if !alarms.running {
         // Spawned and detached under the lock that it takes first. So it cannot end while it is being detached, which
@@ -132,7 +108,7 @@ pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
 impl Alarm {
     /// Whether it was inherited over a fork, and so never goes off in this process.
     pub(crate) fn is_inherited(&self) -> bool {
-        !ptr::eq(self.of, Process::current())
+        self.of.is_inherited()
     }
 }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "crossbeam-channel")]
 mod alarm;
 mod lock;
+mod process;
 mod shown;
 mod slot;
 mod spin;
@@ -15,6 +16,7 @@ pub(crate) use lock::Lock;
 pub(crate) use parking_lot_core::{
     FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,
 };
+pub(crate) use process::{Own, PerProcess};
 pub(crate) use shown::Shown;
 pub(crate) use slot::Slot;
 pub(crate) use spin::Spin;
@@ -131,6 +133,9 @@ pub(crate) fn cleanup(f: impl FnOnce()) {
 /// A process-wide value, as [`global!`] hands it out.
 pub(crate) type Global<T> = &'static T;
 
+/// A value of this process, as [`per_process!`] hands it out.
+pub(crate) type ForProcess<T> = &'static Own<T>;
+
 macro_rules! const_fn {
     ($($item:tt)*) => { $($item)* };
 }
@@ -158,6 +163,16 @@ macro_rules! global {
     };
 }
 
+macro_rules! per_process {
+    ($(#[$attr:meta])* fn $name:ident() -> $t:ty = $init:expr) => {
+        $(#[$attr])*
+        fn $name() -> $crate::sync::ForProcess<$t> {
+            static VALUE: $crate::sync::PerProcess<$t> = $crate::sync::PerProcess::new();
+            VALUE.get(|| $init)
+        }
+    };
+}
+
 macro_rules! ord {
     ($site:literal, $order:ident) => {
         $crate::sync::Ordering::$order
@@ -176,4 +191,4 @@ macro_rules! covered {
     };
 }
 
-pub(crate) use {array, const_fn, covered, global, local, ord, step};
+pub(crate) use {array, const_fn, covered, global, local, ord, per_process, step};

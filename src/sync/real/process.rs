@@ -1,0 +1,62 @@
+//! What belongs to one process.
+//!
+//! A forked child has a copy of the parent's memory and none of its threads, so also a copy of a lock that nobody will ever
+//! release, and of what was on the stacks of threads. It makes its own, and leaves alone what it inherited.
+
+use std::process;
+use std::ptr;
+
+use super::{AtomicPtr, Ordering};
+
+/// One value for each process. Invariant: null, or from a leaked box.
+pub(crate) struct PerProcess<T: 'static>(AtomicPtr<Own<T>>);
+
+/// The value of one process.
+pub(crate) struct Own<T> {
+    process: u32,
+    value: T,
+}
+
+impl<T: Sync> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// That of the calling process, made by the first that asks.
+    pub(crate) fn get(&self, make: impl Fn() -> T) -> &'static Own<T> {
+        let process = process::id();
+        // Acquire, here and below: pairs with the Release of the exchange; what it points to was made before.
+        let mut found = self.0.load(Ordering::Acquire);
+        loop {
+            // SAFETY: the invariant.
+            if let Some(own) = unsafe { found.as_ref() }.filter(|own| own.process == process) {
+                return own;
+            }
+            let made = Box::into_raw(Box::new(Own { process, value: make() }));
+            match self.0.compare_exchange(found, made, Ordering::Release, Ordering::Acquire) {
+                // SAFETY: leaked just now; what a parent left is not freed, as it may be used up to its end.
+                Ok(_) => return unsafe { &*made },
+                Err(other) => {
+                    // SAFETY: it was made above, and nobody else has seen it.
+                    drop(unsafe { Box::from_raw(made) });
+                    found = other;
+                }
+            }
+        }
+    }
+}
+
+impl<T> Own<T> {
+    /// Whether it is that of a process from which this one was forked.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.process != process::id()
+    }
+}
+
+impl<T> std::ops::Deref for Own<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
