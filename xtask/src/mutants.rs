@@ -14,7 +14,11 @@ use std::time::{Duration, Instant};
 use crate::models;
 
 /// Mutants that no model kills, and why that is in order.
-const ALLOWED: &[(&str, &str)] = &[];
+const ALLOWED: &[(&str, &str)] = &[(
+    "cycle.looked=off",
+    "a cycle could be reported whose members were never all asleep at once, as one joined its queue in the middle of the walk and \
+     another gave up before: what a model can see of that is the same in an execution where the report is true",
+)];
 
 /// A mutant that takes this long without a verdict has changed the search beyond what the models explore; it is reported.
 const LIMIT: Duration = Duration::from_secs(200);
