@@ -10,11 +10,12 @@
 //! | count on many threads at the cost of a plain increment | [`ShardedCounter`] |
 //! | bound any of these waits by time | [`Limit`] |
 //! | end any of these waits from another thread | [`CancelToken`] |
+//! | see who waits, for what, since when, and who holds that | [`waits`] |
 //!
 //! Blocking calls come as `op()`, which blocks as long as it takes, and as `op_within(limit)`. The limit is a duration,
 //! an instant, a cancel token, or whichever of these comes first. A failure is an error value: a lock out of order, a
 //! set that names a lock twice, a poisoned lock, a limit that has passed, a worker that panicked, a re-entrant
-//! initialiser. The tables below list [all errors](#errors) and [what happens-before what](#memory-ordering).
+//! initialiser, a deadlock through initialisers. The tables below list [all errors](#errors) and [what happens-before what](#memory-ordering).
 //!
 //! # Example
 //!
@@ -71,8 +72,21 @@
 //! second, incompatible version in one build (`links = "raddle"`). A dynamic library that links its own copy is
 //! separate: neither copy sees the locks of the other.
 //!
-//! The proof is about ordered locks. A thread that holds one while it waits for a cell, a group or a channel must know
-//! that the other side does not need that lock. The recipe: release it first, or wait within a limit.
+//! # Deadlocks through initialisers
+//! The proof is about ordered locks. With cells threads can wait for each other in a cycle: one holds a lock and waits for a cell
+//! whose initialiser, on another thread, waits for that lock; or each of two initialisers asks for the other's value. Such a cycle,
+//! of any length, through [`OrderedMutex`], [`OrderedRwLock`] (a writer waits for each reader; a reader may wait behind a writer that
+//! waits), sets, [`OnceCell`] and [`Lazy`], is found as it closes. The call that would close it ends with [`LockError::Deadlock`] or
+//! [`InitError::Deadlock`], which name all members, or with a panic where its type has no room for an error. It holds what it held
+//! before, and the others go on once it lets go of that.
+//!
+//! * No such cycle is missed, and none is reported whose members did not all wait at one moment. One of them gets the error.
+//! * A member that has a limit counts like any other. But a call that would panic leaves a cycle in which another member has a limit
+//!   to a member that has an error, as if that one had come last; if there is none, a limit will end the wait.
+//! * Not found, since nobody can know who will end the wait: cycles through groups, tokens, channels, notes, joins, and other crates'
+//!   locks. There the recipe is to release the lock first, or to wait within a limit; and [`waits`] shows who hangs.
+//! * A guard that is forgotten (`mem::forget`) counts as held. If its lock is then moved or dropped, that may be taken for a hold
+//!   of what is at its address later. Where a thread's thread-locals are made anew as it ends, what it holds is not known.
 //!
 //! # Memory ordering
 //! What a thread did before the event on the left happens-before what follows the event on the right.
@@ -108,6 +122,7 @@
 //! | --- | --- | --- |
 //! | [`LockError::Duplicate`] | a set names a lock twice, or two locks with one id | name each lock once, give each its own id |
 //! | [`LockError::OutOfOrder`] | `wanted` is not above `held`, which this thread holds | release that first, or acquire both in one `lock_all`; for a lock that is known only under the other: `try_lock` |
+//! | [`LockError::Deadlock`], [`InitError::Deadlock`] | the wait would have closed a cycle through [initialisers](#deadlocks-through-initialisers) | release what is held; force the value before locking, or let the initialiser not lock |
 //! | [`LockError::Poisoned`] | a thread panicked while it could change the value | recover the value with `clear_poison_with`, or give up |
 //! | [`LockError::WouldBlock`] | a `try_` form would have to wait | release what is held and acquire all in one `lock_all`, or do without |
 //! | [`Stopped::TimedOut`] (\*) | the limit's time has passed | try again later, allow more time, or answer "busy" |
@@ -138,9 +153,14 @@
 //!   [`OnceCell::get_or_try_init`], or force the value before locking; see [the recipe](recipes::values).
 //!
 //! The crate panics only where the return type has no room for an error, and the panic names the caller's line: a
-//! re-entrant initialiser, in a form that has no error for it; an access to a [`Lazy`] value whose initialiser
+//! re-entrant initialiser or a deadlock, in a form that has no error for it; an access to a [`Lazy`] value whose initialiser
 //! panicked; a third token in a [`Limit`]; an index that is out of bounds for a set; more than 2^31 workers of one
 //! group; and `done` if the system cannot create a thread.
+//!
+//! # What hangs
+//! [`waits`] returns every thread that waits in a call of this crate: for what, since when, at which line, and who holds that,
+//! acquired at which line; its text reads like a thread dump. [`waiting_for`] tells of a wait that the crate does not know. The
+//! error of a limit names the lock and its holder, too. Threads in a dynamic library that links its own copy are not seen.
 //!
 //! # Model checking
 //! Built with `--cfg loom` and the feature `loom`, the same types run under [loom](https://docs.rs/loom), so a
@@ -160,10 +180,12 @@
 //! | --- | --- | --- |
 //! | [`Counter`]; a token's [`check`](CancelToken::check) and [`is_cancelled`](CancelToken::is_cancelled); [`OnceCell::get`] | yes | yes |
 //! | the `try_` forms of [`OrderedMutex`] and [`OrderedRwLock`], on a lock that no thread waits for (every thread acquires it by a `try_` form), up to four guards at once; [`try_lock_all`] of up to 16 | yes | no |
-//! | everything else: waiting, waking and cancelling allocate and acquire locks; a thread's first [`ShardedCounter::add`] allocates | no | no |
+//! | everything else: waiting, waking, cancelling and [`waits`] allocate and acquire locks; a thread's first [`ShardedCounter::add`] allocates | no | no |
+//!
+//! An allocator that acquires locks may be called again while it holds them, as the record of what a thread holds may grow for them.
 //!
 //! # Forks
-//! A forked child inherits the state of these types, and no thread but the one that forked. Locks that other threads
+//! A forked child inherits the state of these types, and no thread but the one that forked; [`waits`] shows it its own threads only. Locks that other threads
 //! held stay locked, and their workers stay counted, as for any lock. Nor may the child rely on a wait with a limit, as
 //! with `parking_lot`: the table of sleeping threads that both use is the parent's copy, in which another thread may
 //! have been in a critical section. Nor may the child wake or cancel threads that slept in the parent, whose stacks are

@@ -50,7 +50,7 @@ fn slow_model() {
     let stages = [
         ("compute stopped ", ""),
         ("sleep stopped ", ""),
-        ("archive's lock stopped ", "lock not acquired: "),
+        ("archive's lock stopped ", "lock 2 not acquired: "),
         ("weights' cell stopped ", "cell not initialised: "),
         ("scans' group stopped ", "workers are still at work: "),
     ];
@@ -123,6 +123,24 @@ fn hit_counter() {
         assert!(figure.is_some_and(|figure| figure > 0.0), "{name} in {}", run.stdout);
     }
     naive("hit_counter", "1000 of 2000 hits are lost");
+}
+
+#[test]
+fn hang_report() {
+    let run = cured("hang_report");
+    let deadlock = run.value("one of two requests");
+    for says in
+        ["deadlock: ", "'GET /drugs' waits for lock 1", "'GET /refresh' waits for the value of a cell", "held by"]
+    {
+        assert!(deadlock.contains(says), "{says} in {deadlock}");
+    }
+    run.reports("the next: aspirin, heparin");
+    for says in
+        ["watchdog:", "/waits:", "thread 'GET /drugs' waits for lock 1, ", ", which waits for the wholesaler's answer"]
+    {
+        assert!(run.stdout.contains(says), "{says} in {}", run.stdout);
+    }
+    naive("hang_report", "5 requests hang, and nothing says why");
 }
 
 /// `cargo xtask dependents` runs it under loom, where the faults are found each time.

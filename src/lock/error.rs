@@ -17,11 +17,13 @@ use crate::wait::{Refused, Timer};
 ///
 /// `Duplicate` and `OutOfOrder` are mistakes in the program. Given the locks that the thread itself holds at the call,
 /// the answer depends on ids alone: never on whether a lock is free, nor on what other threads do. (What a thread holds
-/// may itself depend on timing in two cases; see the crate's [Errors](crate#errors).) `Poisoned` says that a thread
+/// may itself depend on timing in two cases; see the crate's [Errors](crate#errors).) `Deadlock` is one too, and does depend on timing:
+/// it takes several threads that come together. `Poisoned` says that a thread
 /// panicked while it held the lock. `WouldBlock` and `Stopped` are part of normal operation.
 ///
 /// Two errors are equal if they say the same of the same locks. Places in the source do not count: a test would break when a
-/// line is added.
+/// line is added. Nor do threads. Two `Stopped` are equal if they have the same reason, so `LockError::from(Stopped::TimedOut)` is
+/// equal to the error of any lock.
 ///
 /// # Examples
 ///

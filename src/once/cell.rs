@@ -28,8 +28,11 @@ use crate::{Limit, Stopped};
 /// # Re-entrance
 /// A re-entrant initialiser asks for the value that it is making, and would wait for itself. This is detected: the
 /// `get_or_..._within` forms return [`Reentrant`](InitError::Reentrant), and all other blocking forms panic at the
-/// caller's location. A detour is not detected, such as an initialiser that waits for a thread that waits for the cell;
-/// a limit ends that wait.
+/// caller's location.
+///
+/// A detour over other threads is a deadlock, and is detected where it leads through locks and cells of this crate: as
+/// [`Deadlock`](InitError::Deadlock), or as a panic; see [the crate's documentation](crate#deadlocks-through-initialisers). A detour
+/// over anything else is not, such as an initialiser that joins a thread that waits for the cell; a limit ends that wait.
 ///
 /// # Memory ordering
 /// Everything that the initialiser did happens-before the return of every call that returns the value. Everything that
@@ -120,7 +123,7 @@ impl<T> OnceCell<T> {
     /// An initialiser that fails wakes none of the threads that wait here, and takes time in proportion to their number.
     ///
     /// # Panics
-    /// If the calling thread is initialising this cell.
+    /// If the calling thread is initialising this cell; if the wait would close a [deadlock](crate#deadlocks-through-initialisers).
     ///
     /// # Examples
     ///
@@ -140,7 +143,7 @@ impl<T> OnceCell<T> {
     /// Blocks until another thread has initialised the cell, no longer than the limit, and returns the value.
     ///
     /// # Panics
-    /// If the calling thread is initialising this cell.
+    /// If the calling thread is initialising this cell; if the wait would close a [deadlock](crate#deadlocks-through-initialisers).
     ///
     /// # Errors
     /// [`Stopped`] if the limit came first.
@@ -169,7 +172,7 @@ impl<T> OnceCell<T> {
     /// Sets the cell's value if it is empty. Blocks while an initialiser runs.
     ///
     /// # Panics
-    /// If the calling thread is initialising this cell.
+    /// If the calling thread is initialising this cell; if the wait would close a [deadlock](crate#deadlocks-through-initialisers).
     ///
     /// # Errors
     /// The given value, if the cell is initialised already.
@@ -193,7 +196,7 @@ impl<T> OnceCell<T> {
     /// Sets the cell's value if it is empty, and returns the value in the cell. Blocks while an initialiser runs.
     ///
     /// # Panics
-    /// If the calling thread is initialising this cell.
+    /// If the calling thread is initialising this cell; if the wait would close a [deadlock](crate#deadlocks-through-initialisers).
     ///
     /// # Errors
     /// The value in the cell and the given one, if the cell is initialised already.
@@ -220,7 +223,8 @@ impl<T> OnceCell<T> {
     /// Many threads may call this; one `init` runs, and the others block until it ends.
     ///
     /// # Panics
-    /// If `init` panics, which leaves the cell empty; if `init` is re-entrant, that is, asks for this cell's value.
+    /// If `init` panics, which leaves the cell empty; if `init` is re-entrant, that is, asks for this cell's value; if the wait for
+    /// another thread's would close a [deadlock](crate#deadlocks-through-initialisers).
     ///
     /// # Examples
     ///
@@ -251,7 +255,7 @@ impl<T> OnceCell<T> {
     /// If `init` panics, which leaves the cell empty.
     ///
     /// # Errors
-    /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant).
+    /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant), [`Deadlock`](InitError::Deadlock).
     ///
     /// # Examples
     ///
@@ -286,7 +290,8 @@ impl<T> OnceCell<T> {
     /// If `init` fails, the cell stays empty and the next caller tries.
     ///
     /// # Panics
-    /// If `init` panics, which leaves the cell empty; if `init` is re-entrant, that is, asks for this cell's value.
+    /// If `init` panics, which leaves the cell empty; if `init` is re-entrant, that is, asks for this cell's value; if the wait for
+    /// another thread's would close a [deadlock](crate#deadlocks-through-initialisers).
     ///
     /// # Errors
     /// The error that `init` returned.
@@ -317,7 +322,8 @@ impl<T> OnceCell<T> {
     /// If `init` panics, which leaves the cell empty.
     ///
     /// # Errors
-    /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant), [`Init`](InitError::Init).
+    /// [`Stopped`](InitError::Stopped), [`Reentrant`](InitError::Reentrant), [`Deadlock`](InitError::Deadlock),
+    /// [`Init`](InitError::Init).
     ///
     /// # Examples
     ///
@@ -435,7 +441,7 @@ impl<T> Vacant<'_, T> {
     }
 }
 
-/// What a call without a limit got: a value or its initialiser's error. Of the rest only re-entrance can be.
+/// What a call without a limit got: a value or its initialiser's error. Of the rest only re-entrance or a deadlock can be.
 #[track_caller]
 pub(super) fn unlimited<T, E>(result: Result<T, InitError<E>>) -> Result<T, E> {
     match result {

@@ -25,7 +25,8 @@ use crate::sync::{UnsafeCell, const_fn};
 ///   functions, and a re-entrant initialiser panics instead of hanging.
 /// * A [`OnceCell`] if a failure must not be final, if the wait for another thread's initialiser must be bounded, or if
 ///   the initialiser acquires locks: it runs under the locks of the caller that comes first, and an
-///   [`OutOfOrder`](crate::LockError::OutOfOrder), which can only panic in a `Lazy`, poisons it for good.
+///   [`OutOfOrder`](crate::LockError::OutOfOrder), which can only panic in a `Lazy`, poisons it for good. So does a
+///   [deadlock](crate#deadlocks-through-initialisers) that is found while the initialiser waits.
 ///
 /// # Allocators and signal handlers
 /// Neither may access the value by dereferencing it or by [`force`](Lazy::force); either may call [`get`](Lazy::get).
@@ -95,7 +96,8 @@ impl<T, F: FnOnce() -> T> Lazy<T, F> {
     /// Returns the value, and first makes it if need be. Dereferencing does the same.
     ///
     /// # Panics
-    /// If the initialiser panics or has panicked; if it is re-entrant, that is, asks for this value.
+    /// If the initialiser panics or has panicked; if it is re-entrant, that is, asks for this value; if the wait for another
+    /// thread's would close a [deadlock](crate#deadlocks-through-initialisers).
     ///
     /// # Examples
     ///

@@ -9,7 +9,54 @@ use crate::sync::{Thread, each_shown, yield_now};
 /// Who holds what, by key.
 type Holds = Vec<(usize, Holder)>;
 
-/// Returns all threads that wait in a call of this crate.
+/// Returns all threads that wait in a call of this crate, and those that say so by [`waiting_for`](crate::waiting_for); those that
+/// wait longest come first.
+///
+/// Each is shown with what it waits for, since when, the call, its limit, and who holds that. A holder is shown with the call that
+/// acquired the lock, or that runs the initialiser, and with what it waits for itself, if it does so in a call of this crate.
+///
+/// It may be called from anywhere but a global allocator, a signal handler or a forked child whose parent had more than one thread:
+/// while the thread holds locks, in a panic hook, in a destructor. It keeps threads from beginning and ending a sleep while it looks at
+/// those that sleep, and a thread from ending while it looks at those that run; it never blocks a thread that does neither. With a
+/// thousand threads asleep it takes about a millisecond, of which they are kept for a part.
+///
+/// What a thread waits for is of one moment for all. Holders that run are looked at one by one afterwards. Of such a one are not
+/// shown: guards beyond the first twenty or so; the locks of a set of more than 32; and all of it if the thread has never
+/// made a call that could wait, but `try_` calls only, or where thread-local storage is not native (see [Platforms](crate#platforms)).
+///
+/// # Memory ordering
+/// None that a program may rely on.
+///
+/// # Examples
+///
+/// A watchdog prints what hangs:
+///
+/// ```
+/// use raddle::{CancelToken, OrderedMutex, waits};
+/// use std::time::Duration;
+///
+/// fn watch(shutdown: &CancelToken) {
+///     while shutdown.sleep(Duration::from_secs(10)).is_ok() {
+///         let long = waits().longer_than(Duration::from_secs(1));
+///         if !long.is_empty() {
+///             eprintln!("{long}");
+///         }
+///     }
+/// }
+///
+/// let (beds, shutdown) = (OrderedMutex::new(1, 40), CancelToken::new());
+/// std::thread::scope(|threads| {
+///     threads.spawn(|| watch(&shutdown));
+///     let guard = beds.lock().unwrap();
+///     threads.spawn(|| drop(beds.lock()));
+///     while !waits().iter().any(|wait| wait.what().to_string() == "lock 1") {}
+///     let waits = waits();
+///     let wait = waits.iter().find(|wait| wait.what().to_string() == "lock 1").unwrap();
+///     assert_eq!(wait.holders()[0].thread(), std::thread::current().id());
+///     shutdown.cancel();
+///     drop(guard);
+/// });
+/// ```
 pub fn waits() -> Waits {
     // Who calls this in a loop does not keep others from the list's lock, which goes to whoever runs.
     yield_now();

@@ -9,7 +9,7 @@ use super::Place;
 use super::what::What;
 use crate::sync::{Instant, Thread, ThreadId, stamp};
 
-/// A thread that waits in a call of this crate, as [`waits`] found it.
+/// A thread that waits in a call of this crate, as [`waits`](crate::waits) found it.
 #[derive(Clone, Debug)]
 pub struct Wait {
     pub(super) thread: Thread,
@@ -97,7 +97,7 @@ impl Holder {
     }
 }
 
-/// Threads that wait, as [`waits`] found them; those that wait longest come first.
+/// Threads that wait, as [`waits`](crate::waits) found them; those that wait longest come first.
 ///
 /// `Display` writes them for people to read.
 #[derive(Clone, Debug, Default)]

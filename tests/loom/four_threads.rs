@@ -140,7 +140,7 @@ fn failure_before_candidates_and_a_watcher() {
 #[test]
 #[ignore = "half a minute: cargo xtask models --slow"]
 fn two_readers_and_two_writers() {
-    explore_bounded_on_both(2, [1_287, 1_533_782], &["wait.woken", "rw.readers-let-in", "rw.last-reader"], || {
+    explore_bounded_on_both(2, [1_323, 1_535_846], &["wait.woken", "rw.readers-let-in", "rw.last-reader"], || {
         let lock = Shared::new(OrderedRwLock::new(1, 0));
         let writer = {
             let lock = lock.clone();
