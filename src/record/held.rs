@@ -17,6 +17,8 @@
 //!   reader that reads twice the same may still see the place of another acquisition of the thread, if within this time it has
 //!   released the lock, acquired another, and acquired the first again; and the same once more.
 
+mod read;
+
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -24,7 +26,7 @@ use std::panic::Location;
 use super::hold::{Hold, Of, WORDS};
 use super::spill::Spill;
 use super::{LockId, Place};
-use crate::sync::{Shown, local, show, step, yield_now};
+use crate::sync::{Shown, local, show, step};
 
 /// How many holds stand in the thread-local.
 const INLINE: usize = 20;
@@ -46,6 +48,8 @@ const SPILLED: u64 = 1 << 8;
 /// The thread is not in the list of threads yet: it is put there when it first waits, or could. A thread starts so, and so all of
 /// its first steps take the slow way, on which that is seen to.
 const UNKNOWN: u64 = 1 << 9;
+/// The thread waits. What a global allocator acquires then it also releases then, and it is not noted.
+const ASLEEP: u64 = 1 << 10;
 
 // Where the words stand.
 const STATE: usize = 0;
@@ -66,8 +70,6 @@ pub(crate) struct Held {
     spilled: Cell<usize>,
     /// While the list allocates.
     growing: Cell<bool>,
-    /// While the thread waits. What a global allocator acquires then it also releases then, and nobody is to see it.
-    asleep: Cell<bool>,
 }
 
 // SAFETY: other threads read `words` as its type allows, and all else only while the owner sleeps and changes nothing (see above).
@@ -81,7 +83,6 @@ local! {
         spill: ManuallyDrop::new(Spill::new()),
         spilled: Cell::new(0),
         growing: Cell::new(false),
-        asleep: Cell::new(false),
     }
 }
 
@@ -197,7 +198,8 @@ pub(super) fn mine() -> Mine {
 
 /// Whether the calling thread waits. While it does its list does not change.
 pub(super) fn set_asleep(asleep: bool) {
-    HELD.with(|held| held.asleep.set(asleep));
+    let asleep = if asleep { ASLEEP } else { 0 };
+    HELD.with(|held| held.set_state(held.state() & !ASLEEP | asleep));
 }
 
 /// Shows the calling thread to [snapshots](super::waits).
@@ -320,7 +322,7 @@ impl Held {
 
     #[inline(never)]
     fn insert(&self, id: LockId, kind: usize, key: usize, also: usize, place: Place) {
-        if self.asleep.get() {
+        if self.state() & ASLEEP != 0 {
             return;
         }
         let hold = Hold { id, of: Of::of_words([kind, key, also]), place };
@@ -345,7 +347,7 @@ impl Held {
 
     #[inline(never)]
     fn remove(&self, id: LockId, kind: usize, key: usize, also: usize) {
-        if self.asleep.get() {
+        if self.state() & ASLEEP != 0 {
             return;
         }
         let hold = Hold { id, of: Of::of_words([kind, key, also]), place: Location::caller() };
@@ -388,87 +390,6 @@ impl Held {
         // What a set leaves below another stays unused until that is gone, or the thread holds nothing.
         let at = if self.state() == 0 { 0 } else { self.keys.get() };
         (at + len <= KEYS).then_some(at)
-    }
-
-    /// Where something with such a key was acquired, and with all its keys if it is a set. For who may read all.
-    pub(super) fn acquired(&self, mut is_it: impl FnMut(usize) -> bool) -> Option<Place> {
-        let mut place = None;
-        self.any(|hold| {
-            let found = self.keys_of(hold, &mut is_it);
-            if found {
-                place = Some(hold.place);
-            }
-            found
-        });
-        place
-    }
-
-    /// Calls `f` with all keys and where they were acquired. For who may read all.
-    pub(super) fn each(&self, mut f: impl FnMut(usize, Place)) {
-        self.any(|hold| {
-            self.keys_of(hold, |key| {
-                f(key, hold.place);
-                false
-            })
-        });
-    }
-
-    /// Whether a key of the hold is such a one.
-    fn keys_of(&self, hold: Hold, mut is_it: impl FnMut(usize) -> bool) -> bool {
-        match hold.of {
-            Of::Lock { key } | Of::Cell { key } => is_it(key),
-            Of::Two { keys } => keys.into_iter().any(is_it),
-            Of::More { at, len } if at < KEYS => {
-                (at..at + len).any(|at| is_it(self.words.read(FIRST_KEY + at) as usize))
-            }
-            Of::More { at, len } => {
-                let keys = std::ptr::with_exposed_provenance::<usize>(at);
-                // SAFETY: made by `keep_keys`, and freed by the owner once the hold is gone, which changes nothing meanwhile.
-                unsafe { std::slice::from_raw_parts(keys, len) }.iter().any(|&key| is_it(key))
-            }
-        }
-    }
-
-    /// Calls `f` with the keys of what stands here and where they were acquired, while the owner may be running.
-    pub(super) fn glimpse(&self, mut f: impl FnMut(usize, Place)) {
-        let mut last = [0; ALL];
-        // One that changes what it holds all the time does not keep anybody waiting for long.
-        for attempt in 0..100 {
-            let mut words = [0; ALL];
-            let mut read = |at: usize| words[at] = self.words.read(at);
-            read(VERSION);
-            read(STATE);
-            let len = (self.words.read(STATE) & LEN) as usize;
-            (HOLDS..HOLDS + len * WORDS).for_each(&mut read);
-            if len > 0 {
-                (FIRST_KEY..ALL).for_each(&mut read);
-            }
-            // Odd while holds are moved.
-            let at_once = words[VERSION] % 2 == 0
-                && [VERSION, STATE].into_iter().all(|at| words[at] == self.words.read(at))
-                && len == (words[STATE] & LEN) as usize;
-            if attempt > 0 && at_once && words == last {
-                for at in 0..len {
-                    // SAFETY: these words were stored as a hold.
-                    let hold = unsafe { Hold::load(std::array::from_fn(|word| words[HOLDS + at * WORDS + word])) };
-                    match hold.of {
-                        Of::Lock { key } | Of::Cell { key } => f(key, hold.place),
-                        Of::Two { keys } => keys.into_iter().for_each(|key| f(key, hold.place)),
-                        // What stands elsewhere may be gone.
-                        Of::More { at, len } => {
-                            let keys = words[FIRST_KEY..].iter().skip(at).take(len);
-                            keys.for_each(|&key| f(key as usize, hold.place));
-                        }
-                    }
-                }
-                return;
-            }
-            last = words;
-            // It may be moving holds, and wait for a core.
-            if attempt % 10 == 9 {
-                yield_now();
-            }
-        }
     }
 
     /// Whether there is such a hold.

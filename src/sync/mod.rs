@@ -19,6 +19,7 @@
 //! | `Shown`, `show`, `each_shown` | words that others may read while their thread writes; those of all threads | cells that loom checks; none |
 //! | `is_recording` | always | where the model asks for it |
 //! | `stamp` | `now` | the clock's start |
+//! | `yield_now` | std's | nothing |
 //! | `in_register` | keeps an address from being folded into an instruction | the pointer |
 //! | `opaque` | a word that is not made into a branch | the word |
 //! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
