@@ -35,7 +35,8 @@ use crate::sync::{PanicWatch, cleanup, step};
 /// In this order:
 /// 1. [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below all of the set,
 /// 2. [`Duplicate`](LockError::Duplicate) if two locks of the set have one id,
-/// 3. [`Poisoned`](LockError::Poisoned), with the lowest lock that is poisoned.
+/// 3. [`Poisoned`](LockError::Poisoned), with the lowest lock that is poisoned, or [`Deadlock`](LockError::Deadlock), if the wait for
+///    one of them would never have ended.
 ///
 /// # Examples
 ///

@@ -118,7 +118,7 @@ impl<T: ?Sized> OrderedMutex<T> {
     ///
     /// # Errors
     /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below this one (this one itself
-    /// included), [`Poisoned`](LockError::Poisoned).
+    /// included), [`Poisoned`](LockError::Poisoned), [`Deadlock`](LockError::Deadlock) if the wait would never have ended.
     #[inline]
     #[track_caller]
     pub fn lock(&self) -> Result<OrderedMutexGuard<'_, T>, LockError> {

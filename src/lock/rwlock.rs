@@ -117,7 +117,8 @@ impl<T: ?Sized> OrderedRwLock<T> {
     ///
     /// # Errors
     /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock that is not below this one (this one itself
-    /// included, to read or to write), [`Poisoned`](LockError::Poisoned).
+    /// included, to read or to write), [`Poisoned`](LockError::Poisoned), [`Deadlock`](LockError::Deadlock) if the wait would never
+    /// have ended.
     #[inline]
     #[track_caller]
     pub fn read(&self) -> Result<OrderedReadGuard<'_, T>, LockError> {

@@ -8,8 +8,8 @@
 //! It has *looked* when it has asked afterwards whether a [cycle](super::cycle) is closed by its sleep; that is known under the
 //! list's lock.
 //!
-//! Locks are taken in this order: the list's, that of a queue. A thread takes neither while it has the lock of a node or a tree, nor the
-//! list's in a callback of the parking lot, but for the one before a sleep, which is called without the queue's lock.
+//! Locks are taken in this order: the list's, that of a queue. Nobody who has the lock of a node, a tree or a queue takes the list's. (The
+//! parking lot's callback before a sleep may: it is called without the queue's lock.)
 
 use std::cell::Cell;
 use std::marker::PhantomPinned;
@@ -20,7 +20,7 @@ use std::ptr;
 use super::Place;
 use super::held::{self, Held};
 use super::list::{Linked, Links, List};
-use super::waits::{Cycle, Holder, Wait};
+use super::waits::{Cycle, Holder, How, Wait};
 use super::what::What;
 use crate::sync::{
     ForProcess, Instant, Lock, ParkToken, Thread, UnsafeCell, cleanup, current, is_recording, per_process, stamp, step,
@@ -136,7 +136,7 @@ impl Asleep {
 
 impl Record {
     /// As it is seen from outside.
-    pub(super) fn wait(&self, holders: Vec<Holder>) -> Wait {
+    pub(super) fn wait(&self) -> Wait {
         Wait {
             thread: self.thread.clone(),
             what: self.call.what.clone(),
@@ -144,13 +144,13 @@ impl Record {
             until: self.until,
             limited: self.limited,
             place: self.call.place,
-            holders,
+            holders: Vec::new(),
         }
     }
 
     /// The thread as the holder of something that it has acquired there.
     pub(super) fn holder(&self, place: Place) -> Holder {
-        Holder { thread: self.thread.clone(), place, waits_for: Some(self.call.what.clone()) }
+        Holder { thread: self.thread.clone(), place, how: How::Holds, waits_for: Some(self.call.what.clone()) }
     }
 
     /// A thread in a call, not published yet.

@@ -19,10 +19,11 @@
 //! another member: one that has an error gets it, as if it had come last. If none has, a limit will end the wait.
 
 use std::cell::Cell;
+use std::iter;
 use std::ptr;
 
 use super::asleep::{Asleep, Record};
-use super::waits::Cycle;
+use super::waits::{Cycle, Holder, How};
 use super::what::What;
 use super::{FLAGS, Place, SHARED};
 use crate::sync::{FilterOp, ParkToken, UnparkToken, covered, step, unpark_filter};
@@ -40,17 +41,14 @@ fn close(closer: &Record, all: &Asleep) {
     }
     let Some(walk) = walk else { return };
     // The closer, unless it has no error to return while something else would end the wait.
-    let mut gets = closer;
-    if panics && walk.with_limited {
-        while {
-            gets = before(gets);
-            gets.call.panics
-        } {
-            if ptr::eq(gets, closer) {
-                return;
-            }
-        }
-    }
+    let gets = if panics && walk.with_limited {
+        let others = iter::successors(Some(before(closer)), |member| Some(before(member)));
+        let mut others = others.take_while(|member| !ptr::eq(*member, closer));
+        let Some(member) = others.find(|member| !member.call.panics) else { return };
+        member
+    } else {
+        closer
+    };
     if gets.leaves() {
         // SAFETY: the list's lock is held.
         *unsafe { gets.cycle.exclusive() } = Some(describe(gets));
@@ -70,8 +68,13 @@ fn describe(first: &Record) -> Cycle {
     loop {
         let from = before(to);
         // A writer that is ahead of a reader holds nothing that the reader waits for.
-        let place = to.mark.place.get().unwrap_or(to.call.place);
-        waits.push(from.wait(vec![to.holder(place)]));
+        let holder = match to.mark.place.get() {
+            Some(place) => to.holder(place),
+            None => Holder { how: How::IsAhead, ..to.holder(to.call.place) },
+        };
+        let mut wait = from.wait();
+        wait.set_holders([holder].into_iter());
+        waits.push(wait);
         to = from;
         if ptr::eq(to, first) {
             waits.reverse();

@@ -79,7 +79,7 @@ pub fn waits() -> Waits {
                 holds.push((key, holder));
             });
         }
-        all.records().map(|record| (Wanted::by(&record.call), record.wait(Vec::new()))).collect()
+        all.records().map(|record| (Wanted::by(&record.call), record.wait())).collect()
     });
     asleep.sort_unstable();
     // What has woken up since then is shown as it was.
@@ -99,7 +99,7 @@ pub fn waits() -> Waits {
             // One that was asleep may run by now, and another have what it held.
             all.take(if key == wanted.key { 1 } else { usize::MAX })
         });
-        wait.holders = all.map(|(_, holder)| holder.clone()).collect();
+        wait.set_holders(all.map(|(_, holder)| holder.clone()));
     }
     waits.sort_by_key(|(_, wait)| wait.since);
     waits.into_iter().map(|(_, wait)| wait).collect()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::waits::{Cycle, Holder, Waits};
+use super::waits::{Cycle, Holder, How, Waits};
 use crate::sync::{Thread, stamp};
 
 /// A thread, for people to read.
@@ -20,7 +20,12 @@ impl fmt::Display for Named<'_> {
 impl fmt::Display for Holder {
     /// `held by thread 'main' since src/main.rs:7:3`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "held by {} since {}", Named(&self.thread), self.place)
+        let (thread, place) = (Named(&self.thread), self.place);
+        match self.how {
+            How::Holds => write!(f, "held by {thread} since {place}"),
+            How::Initialises => write!(f, "initialised by {thread} at {place}"),
+            How::IsAhead => write!(f, "behind {thread}, which waits to write at {place}"),
+        }
     }
 }
 

@@ -22,6 +22,13 @@ pub struct Wait {
 }
 
 impl Wait {
+    pub(super) fn set_holders(&mut self, holders: impl Iterator<Item = Holder>) {
+        self.holders = holders.collect();
+        if self.what == What::Cell {
+            self.holders.iter_mut().for_each(|holder| holder.how = How::Initialises);
+        }
+    }
+
     /// Returns the thread that waits.
     pub fn thread(&self) -> ThreadId {
         self.thread.id()
@@ -68,12 +75,22 @@ impl Wait {
 pub struct Holder {
     pub(super) thread: Thread,
     pub(super) place: Place,
+    pub(super) how: How,
     pub(super) waits_for: Option<What>,
+}
+
+/// How a thread is in the way of another.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum How {
+    Holds,
+    Initialises,
+    /// It waits to write, and sleeps ahead of a reader.
+    IsAhead,
 }
 
 impl Holder {
     pub(super) fn running(thread: &Thread, place: Place) -> Self {
-        Self { thread: thread.clone(), place, waits_for: None }
+        Self { thread: thread.clone(), place, how: How::Holds, waits_for: None }
     }
 
     /// Returns the thread that holds it.
@@ -86,7 +103,8 @@ impl Holder {
         self.thread.name()
     }
 
-    /// Returns the call by which the thread acquired it, or initialises the cell.
+    /// Returns the call by which the thread acquired it, or initialises the cell. In a deadlock also that of a writer which
+    /// waits ahead of a reader.
     pub fn place(&self) -> &'static std::panic::Location<'static> {
         self.place
     }

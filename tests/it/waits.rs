@@ -307,3 +307,71 @@ fn a_note_tells_its_line() {
     assert_eq!((mine.place().line(), mine.thread()), (line, thread::current().id()));
     let _: &'static Location<'static> = mine.place();
 }
+
+/// Prints how long a snapshot takes with a thousand sleeping threads, of which each holds a lock.
+#[test]
+#[ignore = "a measurement: cargo test --release --test it -- --ignored --nocapture a_thousand_sleepers"]
+fn a_thousand_sleepers() {
+    const THREADS: u64 = 1000;
+
+    let (locks, last) =
+        ((0..THREADS).map(|id| OrderedMutex::new(id, ())).collect::<Vec<_>>(), OrderedMutex::new(THREADS, ()));
+    thread::scope(|threads| {
+        let guard = last.lock().unwrap();
+        for lock in &locks {
+            let last = &last;
+            threads.spawn(move || {
+                let _held = lock.lock().unwrap();
+                drop(last.lock().unwrap());
+            });
+        }
+        while waits().len() < THREADS as usize {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mut times: Vec<_> = (0..100)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                assert!(waits().len() >= THREADS as usize);
+                start.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        println!("waits() with {THREADS} threads asleep: median {:?}, longest {:?}", times[50], times[99]);
+        drop(guard);
+    });
+}
+
+/// Runs long: a million contended waits of 16 threads, or as many as `RADDLE_STRESS_WAITS` says, while another takes snapshots without
+/// pause.
+#[test]
+#[ignore = "half a minute: cargo test --release --test it -- --ignored --nocapture a_million_waits"]
+fn a_million_waits() {
+    const THREADS: usize = if cfg!(miri) { 3 } else { 16 };
+
+    let number = std::env::var("RADDLE_STRESS_WAITS").ok().map(|number| number.parse().expect("a number"));
+    let number: u64 = number.unwrap_or(if cfg!(miri) { 30 } else { 1_000_000 });
+    let (locks, over) = ([1, 2].map(|id| OrderedMutex::new(id, 0_u64)), CancelToken::new());
+    let (mut looks, mut seen) = (0_u64, 0_u64);
+    let waited = std::sync::atomic::AtomicU64::new(0);
+    thread::scope(|threads| {
+        for _ in 0..THREADS {
+            threads.spawn(|| {
+                while waited.load(Relaxed) < number {
+                    // Taken by another: the next call waits.
+                    let busy = locks[0].try_lock().is_err();
+                    let mut both = lock_all((&locks[1], &locks[0])).unwrap();
+                    *both.split_mut().0 += 1;
+                    thread::yield_now();
+                    drop(both);
+                    waited.fetch_add(busy.into(), Relaxed);
+                }
+                over.cancel();
+            });
+        }
+        while !over.is_cancelled() {
+            looks += 1;
+            seen += waits().iter().map(|wait| wait.holders().len() as u64).sum::<u64>();
+        }
+    });
+    println!("{} contended waits, {looks} snapshots, {seen} holders seen", waited.into_inner());
+}

@@ -444,7 +444,7 @@ fn limit_in_the_same_moment() {
     });
 }
 
-/// The same for a cancel of the member that makes. Three threads.
+/// Fails if a cancel of the member that makes, in the moment of the error, leaves anybody asleep, or if both get the error. Three threads.
 #[test]
 fn cancel_in_the_same_moment() {
     explore_bounded(2, [91, 173_009], &["wait.cancelled-asleep"], || {
@@ -515,7 +515,7 @@ fn one_id_twice() {
     });
 }
 
-/// Fails if the report of a cycle does not name its members in order.
+/// Fails if the report of a cycle does not name its members in order. Two threads.
 #[test]
 fn the_cycle_is_named() {
     let texts = Arc::new(Mutex::new(BTreeSet::new()));
