@@ -20,9 +20,10 @@ use std::thread;
 use crossbeam_utils::CachePadded;
 
 use raddle::{
-    CancelOnDrop, CancelToken, Counter, Guard, InitError, Lazy, Limit, LockError, LockId, Locked, OnceCell,
-    OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedWorker, ReadRequest,
-    ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteRequest,
+    CancelOnDrop, CancelToken, Counter, Cycle, Guard, Holder, InitError, Lazy, Limit, LockError, LockId, Locked, Note,
+    OnceCell, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedWorker,
+    ReadRequest, ShardedCounter, Stopped, Wait, WaitError, WaitGroup, Waits, What, Worker, WorkerPanicked,
+    WriteRequest,
 };
 use serde_json::{Value, json};
 
@@ -74,6 +75,12 @@ fn main() -> std::io::Result<()> {
         CancelOnDrop = tokio_util::sync::DropGuard;
         Limit<'static> = std::time::Duration, std::time::Instant;
         Stopped;
+        Waits;
+        Wait;
+        Holder;
+        What;
+        Cycle;
+        Note;
     };
     let sizes = [sizes, sharded()].concat();
     #[cfg(feature = "crossbeam-channel")]

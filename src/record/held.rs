@@ -11,7 +11,7 @@
 //!
 //! # Who else reads it
 //! * Whoever has the lock of the [sleepers](super::asleep), while the thread is one of them: it changes nothing then.
-//! * A [snapshot](super::waits), at any time, of what stands in the thread-local itself. Where holds are moved it is a sequence
+//! * A [snapshot](super::snapshot), at any time, of what stands in the thread-local itself. Where holds are moved it is a sequence
 //!   lock: a [version](VERSION) is counted before and after, each word is stored with Release and loaded with Acquire, so who
 //!   loads a word of a later change loads a later version afterwards. A thread's only hold comes and goes without that. There a
 //!   reader that reads twice the same may still see the place of another acquisition of the thread, if within this time it has
@@ -202,7 +202,7 @@ pub(super) fn set_asleep(asleep: bool) {
     HELD.with(|held| held.set_state(held.state() & !ASLEEP | asleep));
 }
 
-/// Shows the calling thread to [snapshots](super::waits).
+/// Shows the calling thread to [snapshots](super::snapshot).
 pub(super) fn make_known() {
     HELD.with(Held::make_known);
 }

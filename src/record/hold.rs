@@ -32,7 +32,7 @@ pub(crate) enum Of {
     Two {
         keys: [usize; 2],
     },
-    /// The [keys](super::held::Keys) stand elsewhere.
+    /// The [keys](super::held::set_key) stand elsewhere.
     More {
         at: usize,
         len: usize,

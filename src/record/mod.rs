@@ -1,7 +1,7 @@
 //! Who holds what, and who waits for it. Each imports what stands before it.
 //!
 //! [`id`] names locks; [`hold`] is one thing that a thread holds, [`held`] all that one holds, with [`spill`] where that is much;
-//! [`what`] a thread may wait for; [`waits`] is what is seen of it all from outside, and [`text`] how it is written; [`asleep`] are the
+//! [`what`] a thread may wait for; [`waits`](mod@waits) is what is seen of it all from outside, and [`text`] how it is written; [`asleep`] are the
 //! threads that wait; [`snapshot`](mod@snapshot) is who waits and holds at a moment; [`cycle`] finds out whether threads wait for each other; and [`note`] is a wait that the program
 //! tells of.
 

@@ -172,11 +172,11 @@ impl FromIterator<Wait> for Waits {
 
 /// Who waits for whom in a deadlock: each for what the next holds, and the last for what the first does.
 #[derive(Clone, Debug)]
-pub struct Cycle(Arc<[Wait]>);
+pub struct Cycle(Arc<Vec<Wait>>);
 
 impl Cycle {
     pub(super) fn new(waits: Vec<Wait>) -> Self {
-        Self(waits.into())
+        Self(Arc::new(waits))
     }
 }
 

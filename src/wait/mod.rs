@@ -1,5 +1,5 @@
 //! Waiting, from the ground up; each imports only what stands before it: [`stopped`], why a wait ended early;
-//! [`block`](mod@block), the one loop in which a thread sleeps; the raw locks; [`list`] and [`registration`], what cancellers know of
+//! [`block`](mod@block), the one loop in which a thread sleeps; the raw locks; [`registration`], what cancellers know of
 //! a sleeper; [`node`], the part of a cancel token that waits are under, with [`done`], its channel; [`limit`], how long a call may
 //! wait; [`sleeper`], a thread under nodes; [`timer`], a limit in one call.
 

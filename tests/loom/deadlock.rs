@@ -49,9 +49,12 @@ impl<T, E: Debug> From<&Result<T, InitError<E>>> for End {
     }
 }
 
+/// How the calls of one execution ended, each with its number.
+type Execution = Vec<(u8, End)>;
+
 /// Which ends there were, in all executions.
 #[derive(Clone, Default)]
-struct Ends(Arc<Mutex<BTreeSet<Vec<(u8, End)>>>>);
+struct Ends(Arc<Mutex<BTreeSet<Execution>>>);
 
 impl Ends {
     /// Judges one execution: no more than one member gets the error.

@@ -115,7 +115,8 @@ impl Program {
         self.graph.lock().unwrap()[thread].wants.extend(things);
         let had = call();
         if let Err(LockError::Deadlock { cycle, .. }) = &had {
-            assert!(self.is_in_a_cycle(thread), "false alarm for {things:?}: {cycle}");
+            // A set has let go by now of what it had, and the others may have gone on.
+            assert!(things.len() > 1 || self.is_in_a_cycle(thread), "false alarm for {things:?}: {cycle}");
         }
         {
             let mut graph = self.graph.lock().unwrap();
