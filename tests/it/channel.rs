@@ -214,22 +214,12 @@ fn many_deadlines_at_once_leave_no_room_behind() {
     assert!(kept < 300_000, "{kept} bytes");
 }
 
-/// Runs an ignored test of this file in a process of its own.
-#[cfg(all(target_os = "linux", not(miri)))]
-fn alone(name: &str) {
-    let this = std::env::current_exe().unwrap();
-    let name = format!("channel::{name}");
-    let run = std::process::Command::new(this).args(["--exact", &name, "--ignored"]).output().unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
-    assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"));
-}
-
 /// Fails if the thread that watches deadlines stays for a channel that is closed already, or comes for one.
 #[test]
 #[cfg(all(target_os = "linux", not(miri)))]
 fn no_thread_watches_closed_channels() {
     // Other tests have deadlines too.
-    alone("no_thread_watches_closed_channels_alone");
+    crate::alone("channel::no_thread_watches_closed_channels_alone");
 }
 
 #[test]
@@ -257,7 +247,7 @@ fn no_thread_watches_closed_channels_alone() {
 #[cfg(all(target_os = "linux", not(miri)))]
 fn deadlines_in_a_forked_child() {
     // No other thread is to be in the middle of anything when it forks.
-    alone("deadlines_in_a_forked_child_alone");
+    crate::alone("channel::deadlines_in_a_forked_child_alone");
 }
 
 #[test]

@@ -41,3 +41,12 @@ mod waits;
 fn out_of_order(wanted: raddle::LockId, held: raddle::LockId) -> raddle::LockError {
     raddle::LockError::OutOfOrder { wanted, held, place: std::panic::Location::caller() }
 }
+
+/// Runs an ignored test in a process of its own.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn alone(name: &str) {
+    let this = std::env::current_exe().unwrap();
+    let run = std::process::Command::new(this).args(["--exact", name, "--ignored"]).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"));
+}

@@ -375,3 +375,52 @@ fn a_million_waits() {
     });
     println!("{} contended waits, {looks} snapshots, {seen} holders seen", waited.into_inner());
 }
+
+/// Fails if a forked child takes the threads that waited in its parent for its own, or changes what is on their stacks.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn in_a_forked_child() {
+    crate::alone("waits::in_a_forked_child_alone");
+}
+
+#[test]
+#[ignore = "run by the test above"]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn in_a_forked_child_alone() {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+
+    let lock = OrderedMutex::new(1, ());
+    thread::scope(|threads| {
+        let (guard, note) = (lock.lock().unwrap(), waiting_for("the child"));
+        let waiter = named(threads, "in_a_forked_child: waits", || drop(lock.lock().unwrap()));
+        wait_of("in_a_forked_child: waits");
+        // The thread is to be asleep.
+        thread::sleep(Duration::from_millis(100));
+        // SAFETY: the only other threads are the harness's, which waits for this one, and that, which sleeps.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Child => {
+                let other = OrderedMutex::new(2, ());
+                let alone = waits().is_empty();
+                drop(note);
+                // Sleeps, in a list of its own.
+                let own = thread::scope(|threads| {
+                    let guard = other.lock().unwrap();
+                    let waiter = named(threads, "child", || drop(other.lock().unwrap()));
+                    wait_of("child");
+                    drop(guard);
+                    waiter.join().is_ok()
+                });
+                // SAFETY: it ends the process, without what the parent would do at its end.
+                unsafe { nix::libc::_exit(if alone && own { 0 } else { 1 }) }
+            }
+            ForkResult::Parent { child } => {
+                assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+                assert_eq!(waits().iter().filter(|wait| *wait.what() != What::Sleep).count(), 2);
+                drop(note);
+                drop(guard);
+                waiter.join().unwrap();
+            }
+        }
+    });
+}

@@ -3,17 +3,60 @@
 //! A forked child has a copy of the parent's memory and none of its threads, so also a copy of a lock that nobody will ever
 //! release, and of what was on the stacks of threads. It makes its own, and leaves alone what it inherited.
 
-use std::process;
 use std::ptr;
 
 use super::{AtomicPtr, Ordering};
+
+/// Tells processes apart that were forked from one another.
+///
+/// To ask the system for the process's id takes a system call: as long as a lock that is contended. So the child counts, where the system
+/// tells it.
+#[cfg(all(unix, not(miri)))]
+mod fork {
+    use std::ffi::c_int;
+    use std::process;
+    use std::sync::OnceLock;
+
+    use super::super::{AtomicU64, Ordering};
+
+    unsafe extern "C" {
+        fn pthread_atfork(
+            before: Option<unsafe extern "C" fn()>,
+            parent: Option<unsafe extern "C" fn()>,
+            child: Option<unsafe extern "C" fn()>,
+        ) -> c_int;
+    }
+
+    static FORKS: AtomicU64 = AtomicU64::new(0);
+
+    extern "C" fn count() {
+        // Relaxed: the child has one thread.
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn id() -> u64 {
+        static COUNTS: OnceLock<bool> = OnceLock::new();
+        // SAFETY: the handler may run at any time.
+        let counts = *COUNTS.get_or_init(|| unsafe { pthread_atfork(None, None, Some(count)) } == 0);
+        // Relaxed: changed before this process had a second thread.
+        if counts { FORKS.load(Ordering::Relaxed) } else { process::id().into() }
+    }
+}
+
+#[cfg(not(all(unix, not(miri))))]
+mod fork {
+    pub(super) fn id() -> u64 {
+        // Where there are no forks one is as good as another.
+        if cfg!(unix) { std::process::id().into() } else { 0 }
+    }
+}
 
 /// One value for each process. Invariant: null, or from a leaked box.
 pub(crate) struct PerProcess<T: 'static>(AtomicPtr<Own<T>>);
 
 /// The value of one process.
 pub(crate) struct Own<T> {
-    process: u32,
+    process: u64,
     value: T,
 }
 
@@ -24,7 +67,7 @@ impl<T: Sync> PerProcess<T> {
 
     /// That of the calling process, made by the first that asks.
     pub(crate) fn get(&self, make: impl Fn() -> T) -> &'static Own<T> {
-        let process = process::id();
+        let process = fork::id();
         // Acquire, here and below: pairs with the Release of the exchange; what it points to was made before.
         let mut found = self.0.load(Ordering::Acquire);
         loop {
@@ -49,7 +92,7 @@ impl<T: Sync> PerProcess<T> {
 impl<T> Own<T> {
     /// Whether it is that of a process from which this one was forked.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.process != process::id()
+        self.process != fork::id()
     }
 }
 
