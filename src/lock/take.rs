@@ -115,23 +115,30 @@ fn release_each<S: LockSet>(set: &S) {
 /// Notes that the thread holds the locks of a set.
 #[inline(always)]
 pub(super) fn note<S: LockSet>(set: &S, acquired: &mut Acquired, place: &'static Location<'static>) {
-    let len = set.set_len();
-    if len > 2 {
-        acquired.keys = match held::room_for_keys(len) {
-            Some(at) => {
-                let mut next = at;
-                set.each(|lock| {
-                    held::set_key(next, lock.raw.key());
-                    next += 1;
-                });
-                at
-            }
-            None => keys_elsewhere(set, len),
-        };
-        held::push_set(acquired.highest, acquired.keys, len, place);
+    if set.set_len() > 2 {
+        acquired.keys = note_many(set, acquired.highest, place);
     } else {
         held::push(acquired.highest, few(set), place);
     }
+}
+
+/// The same for three or more. Where their keys stand.
+#[inline(never)]
+fn note_many<S: LockSet>(set: &S, highest: LockId, place: &'static Location<'static>) -> usize {
+    let len = set.set_len();
+    let keys = match held::room_for_keys(len) {
+        Some(at) => {
+            let mut next = at;
+            set.each(|lock| {
+                held::set_key(next, lock.raw.key());
+                next += 1;
+            });
+            at
+        }
+        None => keys_elsewhere(set, len),
+    };
+    held::push_set(highest, keys, len, place);
+    keys
 }
 
 /// Notes that what [`note`] has noted is gone.
