@@ -6,10 +6,9 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use super::InitError;
 use super::error::{Deadlocked, REENTRANT};
-use super::raw::{Entered, RawOnce, Refused};
+use super::raw::{By, Entered, RawOnce, Refused};
 use crate::record::held;
 use crate::sync::{Slot, const_fn};
-use crate::wait::Timer;
 use crate::{Limit, Stopped};
 
 /// A cell that many threads may try to initialise and that is initialised once.
@@ -159,8 +158,7 @@ impl<T> OnceCell<T> {
     /// ```
     #[track_caller]
     pub fn wait_within<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<&T, Stopped> {
-        let raw = self.raw();
-        match raw.watch(&mut Timer::new(&limit.into(), raw.call(Location::caller(), true))) {
+        match self.raw().watch(By { limit: &limit.into(), place: Location::caller(), panics: true }) {
             // SAFETY: ready.
             Ok(()) => Ok(unsafe { self.get_unchecked() }),
             Err(Refused::Stopped(stopped)) => Err(stopped),
@@ -365,12 +363,13 @@ impl<T> OnceCell<T> {
         form: Form,
     ) -> Result<&T, InitError<E>> {
         let raw = self.raw();
-        match raw.enter(&mut Timer::new(&limit, raw.call(Location::caller(), form == Form::Panics))) {
+        let place = Location::caller();
+        match raw.enter(By { limit: &limit, place, panics: form == Form::Panics }) {
             Ok(Entered::Ready) => {}
             Ok(Entered::Initialise(initialiser)) => {
                 // An error or a panic drops the initialiser, which leaves the cell empty.
-                let Filled = held::initialising(raw.key(), Location::caller(), || fill(Vacant(&self.slot)))
-                    .map_err(InitError::Init)?;
+                let Filled =
+                    held::initialising(raw.key(), place, || fill(Vacant(&self.slot))).map_err(InitError::Init)?;
                 initialiser.finish();
             }
             Err(Refused::Stopped(stopped)) => return Err(InitError::Stopped(stopped)),

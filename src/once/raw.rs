@@ -34,7 +34,7 @@ use crate::sync::{
     AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, Slot, UnparkToken, cleanup, covered, ord, step, unpark_all,
     unpark_filter,
 };
-use crate::wait::{Ended, Patience, Timer, Waiter, block};
+use crate::wait::{Ended, Limit, Patience, Timer, Waiter, block};
 
 const EMPTY: u8 = 0;
 const RUNNING: u8 = 1;
@@ -60,6 +60,14 @@ pub(super) enum Refused {
     Deadlock(Cycle),
 }
 
+/// The call that comes to a cell.
+pub(super) struct By<'l> {
+    pub(super) limit: &'l Limit<'l>,
+    pub(super) place: &'static Location<'static>,
+    /// It has no error for a deadlock.
+    pub(super) panics: bool,
+}
+
 /// What a candidate finds.
 pub(super) enum Entered<'a> {
     /// The value is there.
@@ -76,11 +84,6 @@ impl<'c> RawOnce<'c> {
 
     pub(super) fn key(self) -> usize {
         (&raw const *self.0).addr()
-    }
-
-    /// A call that waits for the cell, and whether it has no error for a deadlock.
-    pub(super) fn call(self, place: &'static Location<'static>, panics: bool) -> Call {
-        Call { what: What::Cell, key: self.key(), place, panics }
     }
 
     #[inline]
@@ -102,27 +105,30 @@ impl<'c> RawOnce<'c> {
 
     /// Becomes the initialiser, or waits until the value is there.
     #[inline]
-    pub(super) fn enter(self, timer: &mut Timer<'_>) -> Result<Entered<'c>, Refused> {
+    pub(super) fn enter(self, by: By<'_>) -> Result<Entered<'c>, Refused> {
         match self.try_enter() {
             Ok(entered) => Ok(entered),
-            Err(met) => self.wait(timer, Candidate { once: self, met }),
+            Err(met) => self.wait(by, Candidate { once: self, met }),
         }
     }
 
     /// Waits until the value is there.
-    pub(super) fn watch(self, timer: &mut Timer<'_>) -> Result<(), Refused> {
+    pub(super) fn watch(self, by: By<'_>) -> Result<(), Refused> {
         match self.look() {
             READY => Ok(()),
-            met => self.wait(timer, Watcher { once: self, met }),
+            met => self.wait(by, Watcher { once: self, met }),
         }
     }
 
     #[cold]
-    fn wait<W: Waiter>(self, timer: &mut Timer<'_>, mut waiter: W) -> Result<W::Output, Refused> {
+    #[inline(never)]
+    fn wait<W: Waiter>(self, by: By<'_>, mut waiter: W) -> Result<W::Output, Refused> {
         // Once is enough: while this thread waits it begins no initialiser.
         if held::is_initialising(self.key()) && step!("once.reentry") {
             return Err(Refused::Reentrant);
         }
+        let By { limit, place, panics } = by;
+        let timer = &mut Timer::new(limit, Call { what: What::Cell, key: self.key(), place, panics });
         block(&mut waiter, timer).map_err(|ended| match ended {
             Ended::Stopped(stopped) => Refused::Stopped(stopped),
             Ended::Deadlock => Refused::Deadlock(timer.cycle()),

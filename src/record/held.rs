@@ -162,6 +162,7 @@ pub(crate) fn pop_set(id: LockId, at: usize, len: usize) {
 pub(crate) fn initialising<R>(key: usize, place: Place, init: impl FnOnce() -> R) -> R {
     struct Pop(usize);
     impl Drop for Pop {
+        #[inline]
         fn drop(&mut self) {
             crate::sync::cleanup(|| HELD.with(|held| held.pop_cell(self.0)));
         }
@@ -244,6 +245,7 @@ impl Held {
         }
     }
 
+    #[inline]
     fn push_cell(&self, key: usize, place: Place) {
         if step!("once.note-running") {
             self.make_known();
@@ -252,6 +254,7 @@ impl Held {
         }
     }
 
+    #[inline]
     fn pop_cell(&self, key: usize) {
         if step!("once.note-running") {
             self.pop(Hold { id: LockId::new(0), of: Of::Cell { key }, place: Location::caller() });
@@ -297,13 +300,20 @@ impl Held {
     }
 
     /// Puts the thread in the list of threads, unless it is there. Not under a `try_` form, which a global allocator may call.
+    #[inline]
     fn make_known(&self) {
         if self.state() & UNKNOWN != 0 {
-            // First: what is called may allocate, and so lock.
-            self.set_state(self.state() & !UNKNOWN);
-            // SAFETY: all threads show their `HELD` and nothing else.
-            unsafe { show(self) };
+            self.become_known();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn become_known(&self) {
+        // First: what is called may allocate, and so lock.
+        self.set_state(self.state() & !UNKNOWN);
+        // SAFETY: all threads show their `HELD` and nothing else.
+        unsafe { show(self) };
     }
 
     /// Makes room for one more hold.
