@@ -1,12 +1,12 @@
 //! Threads that wait for each other through locks and cells.
 
-use std::panic::catch_unwind;
-use std::sync::Barrier;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Barrier, mpsc};
 use std::thread::Builder;
 use std::time::Duration;
 
 use raddle::{
-    CancelToken, InitError, Lazy, LockError, OnceCell, OrderedMutex, OrderedRwLock, Stopped, What, lock_all, waits,
+    CancelToken, Cycle, InitError, Lazy, LockError, OnceCell, OrderedMutex, OrderedRwLock, What, lock_all, waits,
 };
 
 use crate::stress::watched;
@@ -43,7 +43,7 @@ fn a_lock_against_a_cell() {
     });
 }
 
-/// Until so many threads whose names begin so wait.
+/// Until so many threads whose names begin so wait. They may not be asleep yet, so any of them may be the last to look.
 fn until_wait(name: &str, number: usize) {
     while waits().iter().filter(|wait| wait.thread_name().is_some_and(|other| other.starts_with(name))).count() < number
     {
@@ -58,6 +58,36 @@ fn named<'s, R: Send + 's>(
     work: impl FnOnce() -> R + Send + 's,
 ) -> std::thread::ScopedJoinHandle<'s, R> {
     Builder::new().name(name.to_owned()).spawn_scoped(threads, work).unwrap()
+}
+
+/// The cycle, if the call has ended by one.
+trait Closed {
+    fn cycle(&self) -> Option<&Cycle>;
+}
+
+impl<T> Closed for Result<T, LockError> {
+    fn cycle(&self) -> Option<&Cycle> {
+        match self {
+            Err(LockError::Deadlock { cycle, .. }) => Some(cycle),
+            _ => None,
+        }
+    }
+}
+
+impl<T> Closed for Result<T, InitError> {
+    fn cycle(&self) -> Option<&Cycle> {
+        match self {
+            Err(InitError::Deadlock { cycle, .. }) => Some(cycle),
+            _ => None,
+        }
+    }
+}
+
+/// The one cycle that these calls have closed.
+fn only<'c>(calls: &[&'c dyn Closed]) -> &'c Cycle {
+    let cycles: Vec<_> = calls.iter().filter_map(|call| call.cycle()).collect();
+    let [cycle] = cycles[..] else { panic!("{} calls have ended so", cycles.len()) };
+    cycle
 }
 
 /// Fails if a ring of three is not found, or not named: through a reader, a set of which the lower lock is wanted, and a cell.
@@ -86,20 +116,18 @@ fn a_ring_of_three() {
                 until_wait("ring: ", 2);
                 low.lock().map(|_| 5)
             });
-            let Err(LockError::Deadlock { id, cycle, .. }) = &made else { panic!("{made:?}") };
-            let whats: Vec<_> = cycle.iter().map(|wait| wait.what().clone()).collect();
-            assert_eq!(*id, low.id());
-            assert_eq!(whats, [What::Lock(low.id()), What::Write(shared.id()), What::Cell]);
-            let text = made.as_ref().unwrap_err().to_string();
-            for says in [
-                "held by thread 'ring: writer' since ",
-                "held by thread 'ring: reader' since ",
-                "waits for lock 3, to write",
-            ] {
+            let (reader, writer) = (reader.join().unwrap(), writer.join().unwrap());
+            let cycle = only(&[&made, &reader, &writer]);
+            let mut whats: Vec<_> = cycle.iter().map(|wait| wait.what().to_string()).collect();
+            let own = whats.iter().position(|what| what == "lock 1").unwrap();
+            whats.rotate_left(own);
+            assert_eq!(whats, ["lock 1", "lock 3, to write", "the value of a cell"]);
+            let text = cycle.to_string();
+            for says in
+                ["held by thread 'ring: writer' since ", "held by thread 'ring: reader' since ", "initialised by "]
+            {
                 assert!(text.contains(says), "{says} in {text}");
             }
-            // The others go on: the reader makes the value itself.
-            assert_eq!((reader.join().unwrap(), writer.join().unwrap()), (Ok(1), Ok(())));
         });
     });
 }
@@ -111,23 +139,36 @@ fn through_the_second_reader() {
         let (shared, cell, end) = (OrderedRwLock::new(3, ()), OnceCell::new(), CancelToken::new());
         let (shared, cell, end) = (&shared, &cell, &end);
         std::thread::scope(|threads| {
-            // Wait for nothing that anybody here holds.
+            // Waits for nothing that anybody here holds.
             let before = named(threads, "second: sleeps", || {
                 let _held = shared.read().unwrap();
                 end.wait(LONG).unwrap();
             });
             until_wait("second: ", 1);
-            let among = named(threads, "second: reads", || {
-                let _held = shared.read().unwrap();
-                cell.wait_within(end).copied()
+            let (enter, entered) = mpsc::channel();
+            let made = named(threads, "second: makes", move || {
+                let make = || {
+                    enter.send(()).unwrap();
+                    until_wait("second: reads", 1);
+                    shared.write_within(LONG).map(|_| 5)
+                };
+                let made = cell.get_or_try_init(make).copied();
+                if made.is_err() {
+                    end.cancel();
+                }
+                made
             });
-            until_wait("second: ", 2);
-            let made = cell.get_or_try_init(|| shared.write_within(LONG).map(|_| 5));
-            let Err(LockError::Deadlock { cycle, .. }) = &made else { panic!("{made:?}") };
-            assert_eq!(cycle.len(), 2, "{cycle}");
-            end.cancel();
+            entered.recv().unwrap();
+            let among = named(threads, "second: reads", || {
+                let held = shared.read().unwrap();
+                let got = cell.get_or_init_within(|| 6, LONG).copied();
+                drop(held);
+                end.cancel();
+                got
+            });
+            let (made, among) = (made.join().unwrap(), among.join().unwrap());
+            assert_eq!(only(&[&made, &among]).len(), 2);
             before.join().unwrap();
-            assert_eq!(among.join().unwrap(), Err(Stopped::Cancelled));
         });
     });
 }
@@ -135,23 +176,31 @@ fn through_the_second_reader() {
 /// Fails if a `Lazy` whose initialiser is in a deadlock does not say so where it was asked for, or hangs the next time.
 #[test]
 fn a_lazy_value_says_so_and_is_poisoned() {
-    static LOCK: OrderedMutex<()> = OrderedMutex::new(1, ());
-    static OUTER: Lazy<u8> = Lazy::new(|| *INNER + 1);
-    static INNER: Lazy<u8> = Lazy::new(|| LOCK.lock().map_or(0, |_| 1));
-
     watched(|_| {
-        let held = LOCK.lock().unwrap();
+        let (lock, inner) = (OrderedMutex::new(1, ()), OnceCell::new());
+        let (lock, inner) = (&lock, &inner);
+        let outer = Lazy::new(|| *inner.get_or_init(|| 6) + 1);
+        let held = lock.lock().unwrap();
         std::thread::scope(|threads| {
-            let inner = named(threads, "lazy: inner", || *INNER);
+            let maker = named(threads, "lazy: inner", || inner.get_or_try_init(|| lock.lock().map(|_| 5)).copied());
             until_wait("lazy: inner", 1);
-            let panic = catch_unwind(|| *OUTER).unwrap_err();
-            let text = panic.downcast_ref::<String>().unwrap();
-            assert!(text.starts_with("deadlock: ") && text.contains("'lazy: inner' waits for lock 1"), "{text}");
+            let got = catch_unwind(AssertUnwindSafe(|| *outer));
             drop(held);
-            assert_eq!(inner.join().unwrap(), 1);
+            match (got, maker.join().unwrap()) {
+                (Err(panic), Ok(5)) => {
+                    let text = panic.downcast_ref::<String>().unwrap();
+                    assert!(
+                        text.starts_with("deadlock: ") && text.contains("'lazy: inner' waits for lock 1"),
+                        "{text}"
+                    );
+                    let again = catch_unwind(AssertUnwindSafe(|| *outer)).unwrap_err();
+                    assert!(again.downcast_ref::<String>().is_some_and(|text| text.contains("poisoned")));
+                }
+                // The other was the last to look, and has an error.
+                (Ok(7), Err(LockError::Deadlock { .. })) => {}
+                other => panic!("{other:?}"),
+            }
         });
-        let again = catch_unwind(|| *OUTER).unwrap_err();
-        assert!(again.downcast_ref::<String>().is_some_and(|text| text.contains("poisoned")));
     });
 }
 
@@ -162,24 +211,23 @@ fn a_limit_ends_what_would_panic() {
         let (lock, cell) = (OrderedMutex::new(1, ()), OnceCell::new());
         let (lock, cell) = (&lock, &cell);
         std::thread::scope(|threads| {
-            let made = named(threads, "limit: makes", || {
-                cell.get_or_try_init(|| {
+            let (enter, entered) = mpsc::channel();
+            let makes = named(threads, "limit: makes", move || {
+                let make = || {
+                    enter.send(()).unwrap();
                     until_wait("limit: waits", 1);
                     lock.lock_within(Duration::from_millis(50)).map(|_| 5)
-                })
-                .copied()
+                };
+                cell.get_or_try_init(make).copied()
             });
+            entered.recv().unwrap();
             let waits = named(threads, "limit: waits", || {
                 let _held = lock.lock().unwrap();
-                while !cell
-                    .get_or_init_within(|| 7, Duration::ZERO)
-                    .is_err_and(|error| matches!(error, InitError::Stopped(_)))
-                {}
                 *cell.get_or_init(|| 6)
             });
-            let made = made.join().unwrap();
-            assert!(made.is_err(), "{made:?}");
-            assert!([6, 7].contains(&waits.join().unwrap()));
+            // By the limit or, as it has an error and the other has none, by the deadlock.
+            assert!(makes.join().unwrap().is_err());
+            assert_eq!(waits.join().unwrap(), 6);
         });
     });
 }
@@ -194,20 +242,29 @@ fn of_many_locks_the_last() {
                 let cell = OnceCell::new();
                 let (cell, locks) = (&cell, &locks);
                 std::thread::scope(|threads| {
+                    let (enter, entered) = mpsc::channel();
                     let name = format!("many {sets} {number} {wanted}");
+                    let made = threads.spawn({
+                        let name = name.clone();
+                        move || {
+                            let make = || {
+                                enter.send(()).unwrap();
+                                until_wait(&name, 1);
+                                locks[wanted as usize].lock().map(|_| 1)
+                            };
+                            cell.get_or_try_init(make).copied()
+                        }
+                    });
+                    entered.recv().unwrap();
                     let holder = named(threads, &name, move || {
                         let all = sets.then(|| lock_all(locks.iter().collect::<Vec<_>>()).unwrap());
-                        let each: Vec<_> =
-                            if sets { vec![] } else { locks.iter().map(|lock| lock.lock().unwrap()).collect() };
-                        let end = cell.wait_within(LONG).copied();
+                        let each = locks.iter().filter(|_| !sets).map(|lock| lock.lock().unwrap()).collect::<Vec<_>>();
+                        let got = cell.get_or_init_within(|| 2, LONG).copied();
                         drop((all, each));
-                        end
+                        got
                     });
-                    until_wait(&name, 1);
-                    let made = cell.get_or_try_init(|| locks[wanted as usize].lock().map(|_| 1));
-                    assert!(matches!(made, Err(LockError::Deadlock { .. })), "{name}: {made:?}");
-                    cell.set(1).unwrap();
-                    assert_eq!(holder.join().unwrap(), Ok(1));
+                    let (made, got) = (made.join().unwrap(), holder.join().unwrap());
+                    assert_eq!(only(&[&made, &got]).len(), 2, "{name}");
                 });
             }
         }

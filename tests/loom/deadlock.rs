@@ -573,3 +573,34 @@ fn token_of_another() {
     });
     seen.expect(&[1]);
 }
+
+/// Fails if a reader behind two writers is taken to be free once the first has given up, so that the cycle is missed; or if it is reported
+/// without a writer. Four threads: the second writer may join before the first has given up.
+#[test]
+fn second_writer() {
+    explore_bounded_on_both(2, [2_361, 181_877], &["wait.timed-out"], || {
+        find_deadlocks();
+        let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
+        let held = shared.0.read().unwrap();
+        let three = |cycle: &Cycle| assert_eq!(cycle.len(), 3, "{cycle}");
+        spawn({
+            let shared = shared.clone();
+            move || {
+                let made = shared.1.get_or_try_init_within(|| shared.0.read().map(|_| 1), Limit::NEVER);
+                if let Err(InitError::Init(LockError::Deadlock { cycle, .. })) = made {
+                    three(&cycle);
+                }
+            }
+        });
+        for limit in [Limit::from(Duration::ZERO), Limit::NEVER] {
+            let shared = shared.clone();
+            spawn(move || {
+                let _ = shared.0.write_within(limit);
+            });
+        }
+        if let Err(InitError::Deadlock { cycle, .. }) = shared.1.get_or_init_within(|| 2, Limit::NEVER) {
+            three(&cycle);
+        }
+        drop(held);
+    });
+}
