@@ -108,3 +108,37 @@ fn an_allocator_that_locks() {
     // Nothing is held any more.
     drop(OrderedMutex::new(0, ()).lock().unwrap());
 }
+
+/// Fails if a guard of the allocator's, while its thread goes to sleep, is taken for one of the program's: it reads the same lock.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn an_allocator_that_locks_before_a_sleep() {
+    // The first thread of a process that sleeps allocates as it does.
+    crate::alone("heap::an_allocator_that_locks_before_a_sleep_alone");
+}
+
+#[test]
+#[ignore = "run by the test above"]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn an_allocator_that_locks_before_a_sleep_alone() {
+    use std::thread::Builder;
+
+    let lock = OrderedMutex::new(2, ());
+    let guard = lock.lock().unwrap();
+    std::thread::scope(|threads| {
+        let waiter = Builder::new().name("an_allocator_that_locks".into()).spawn_scoped(threads, || {
+            let read = READ.read().unwrap();
+            let locked = locks_in_the_allocator(|| drop(lock.lock().unwrap()));
+            let again = READ.read().err();
+            drop(read);
+            assert!(locked > 0, "nothing was allocated");
+            assert_eq!(again, Some(crate::out_of_order(READ.id(), READ.id())));
+            drop(READ.read().unwrap());
+        });
+        while !raddle::waits().iter().any(|wait| wait.thread_name() == Some("an_allocator_that_locks")) {
+            std::thread::yield_now();
+        }
+        drop(guard);
+        waiter.unwrap().join().unwrap();
+    });
+}

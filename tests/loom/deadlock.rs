@@ -96,11 +96,16 @@ fn get<T: Copy>(cell: &OnceCell<T>, make: impl FnOnce() -> T) -> End {
     End::from(&cell.get_or_init_within(make, Limit::NEVER))
 }
 
-/// Initialises the cell under a lock; what became of the lock.
-fn make_under(cell: &OnceCell<u8>, lock: &OrderedMutex<()>, judge: &Judge<(u8, End)>, who: u8) {
+/// Initialises the cell under a lock, and notes what became of the lock and of the cell.
+fn make_under<G>(
+    cell: &OnceCell<u8>,
+    judge: &Judge<(u8, End)>,
+    who: u8,
+    acquire: impl FnOnce() -> Result<G, LockError>,
+) {
     let made = cell.get_or_try_init_within(
         || {
-            let held = lock.lock();
+            let held = acquire();
             judge.note((who, End::from(&held)));
             held.map(|_| 2)
         },
@@ -123,7 +128,7 @@ fn lock_against_cell() {
         let judge = ends.judge();
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
-            move || make_under(&shared.1, &shared.0, &judge, 1)
+            move || make_under(&shared.1, &judge, 1, || shared.0.lock())
         });
         let held = shared.0.lock().unwrap();
         judge.note((0, get(&shared.1, || 1)));
@@ -168,7 +173,7 @@ fn a_form_that_panics() {
         let judge = ends.judge();
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
-            move || make_under(&shared.1, &shared.0, &judge, 1)
+            move || make_under(&shared.1, &judge, 1, || shared.0.lock())
         });
         let held = shared.0.lock().unwrap();
         judge.note((0, unless_it_panics(|| _ = shared.1.get_or_init(|| 1))));
@@ -188,7 +193,7 @@ fn lower_of_a_set() {
         let judge = ends.judge();
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
-            move || make_under(&shared.1, &shared.0[0], &judge, 1)
+            move || make_under(&shared.1, &judge, 1, || shared.0[0].lock())
         });
         let held = lock_all(shared.0.each_ref()).unwrap();
         judge.note((0, get(&shared.1, || 1)));
@@ -210,7 +215,7 @@ fn half_of_a_set() {
         let judge = ends.judge();
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
-            move || make_under(&shared.1, &shared.0[0], &judge, 1)
+            move || make_under(&shared.1, &judge, 1, || shared.0[0].lock())
         });
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
@@ -236,15 +241,7 @@ fn behind_a_writer() {
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
             move || {
-                let made = shared.1.get_or_try_init_within(
-                    || {
-                        let held = shared.0.read();
-                        judge.note((1, End::from(&held)));
-                        held.map(|_| 2)
-                    },
-                    Limit::NEVER,
-                );
-                let _ = made;
+                make_under(&shared.1, &judge, 1, || shared.0.read());
             }
         });
         spawn({
@@ -270,14 +267,7 @@ fn writer_against_reader() {
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
             move || {
-                let _ = shared.1.get_or_try_init_within(
-                    || {
-                        let held = shared.0.write();
-                        judge.note((1, End::from(&held)));
-                        held.map(|_| 2)
-                    },
-                    Limit::NEVER,
-                );
+                make_under(&shared.1, &judge, 1, || shared.0.write());
             }
         });
         let held = shared.0.read().unwrap();
@@ -300,7 +290,7 @@ fn watcher_before_the_maker() {
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
             move || {
-                make_under(&shared.1, &shared.0, &judge, 1);
+                make_under(&shared.1, &judge, 1, || shared.0.lock());
                 // The watcher is to end, if the maker got the error.
                 let _ = shared.1.set(3);
             }
@@ -327,7 +317,7 @@ fn woken_in_vain() {
             move || {
                 let failed = shared.1.get_or_try_init_within(|| Err(()), Limit::NEVER);
                 drop(failed);
-                make_under(&shared.1, &shared.0, &judge, 1);
+                make_under(&shared.1, &judge, 1, || shared.0.lock());
             }
         });
         let held = shared.0.lock().unwrap();
@@ -439,7 +429,7 @@ fn limit_in_the_same_moment() {
         });
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
-            move || make_under(&shared.1, &shared.0, &judge, 1)
+            move || make_under(&shared.1, &judge, 1, || shared.0.lock())
         });
         let held = shared.0.lock().unwrap();
         judge.note((0, End::from(&shared.1.get_or_init_within(|| 1, Duration::ZERO))));
@@ -459,14 +449,7 @@ fn cancel_in_the_same_moment() {
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
             move || {
-                let _ = shared.1.get_or_try_init_within(
-                    || {
-                        let held = shared.0.lock_within(&shared.2);
-                        judge.note((1, End::from(&held)));
-                        held.map(|_| 1)
-                    },
-                    Limit::NEVER,
-                );
+                make_under(&shared.1, &judge, 1, || shared.0.lock_within(&shared.2));
             }
         });
         spawn({
@@ -509,7 +492,7 @@ fn one_id_twice() {
             let (shared, judge) = (shared.clone(), judge.clone());
             move || {
                 drop(shared.0[1].lock().unwrap());
-                make_under(&shared.1, &shared.0[1], &judge, 1);
+                make_under(&shared.1, &judge, 1, || shared.0[1].lock());
             }
         });
         let held = shared.0[0].lock().unwrap();
@@ -557,14 +540,7 @@ fn token_of_another() {
         spawn({
             let (shared, judge) = (shared.clone(), judge.clone());
             move || {
-                let _ = shared.1.get_or_try_init_within(
-                    || {
-                        let held = shared.0.lock_within(&shared.2);
-                        judge.note((1, End::from(&held)));
-                        held.map(|_| 2)
-                    },
-                    Limit::NEVER,
-                );
+                make_under(&shared.1, &judge, 1, || shared.0.lock_within(&shared.2));
             }
         });
         let held = shared.0.lock().unwrap();
