@@ -190,7 +190,8 @@
 //! with `parking_lot`: the table of sleeping threads that both use is the parent's copy, in which another thread may
 //! have been in a critical section. Nor may the child wake or cancel threads that slept in the parent, whose stacks are
 //! reused. So fork before there are threads, or call `exec` in the child. [`CancelToken::done`][done] works in a child,
-//! for a token that no other thread was using at the fork. Processes are told apart by their ids.
+//! for a token that no other thread was using at the fork. A child is told from its parent by
+//! a handler of `pthread_atfork`, so not if it was made by a system call of its own; where there is none, by its id.
 //!
 //! # Platforms
 //! Every platform on which `std` has threads and 64-bit atomics. The integration tests are run on Linux on x86-64 and i686; on

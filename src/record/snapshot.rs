@@ -15,8 +15,8 @@ type Holds = Vec<(usize, Holder)>;
 /// Each is shown with what it waits for, since when, the call, its limit, and who holds that. A holder is shown with the call that
 /// acquired the lock, or that runs the initialiser, and with what it waits for itself, if it does so in a call of this crate.
 ///
-/// It may be called from anywhere but a global allocator, a signal handler or a forked child whose parent had more than one thread:
-/// while the thread holds locks, in a panic hook, in a destructor. It keeps threads from beginning and ending a sleep while it looks at
+/// It may be called from anywhere but a global allocator or a signal handler: while the thread holds locks, in a panic hook, in a
+/// destructor. A forked child sees its own threads, and of the one that forked only what it waits for. It keeps threads from beginning and ending a sleep while it looks at
 /// those that sleep, and a thread from ending while it looks at those that run; it never blocks a thread that does neither. With a
 /// thousand threads asleep it takes about a millisecond, of which they are kept for a part.
 ///

@@ -1,4 +1,4 @@
-//! The model tests: every listed program of two or three threads is explored, without a preemption bound.
+//! The model tests: every listed program is explored, without a preemption bound unless it says so.
 //!
 //! They are compiled into the library's own test binary, so that they may look inside. Each says which bug it would find,
 //! and asserts how many executions it explored: exploration is deterministic, so a model that suddenly explores less
