@@ -66,16 +66,16 @@ pub fn waits() -> Waits {
     let mut notes = Vec::new();
     let mut waits: Vec<_> = with_all(|all| {
         for record in all.records().filter(|record| record.is_note()) {
-            notes.push((record.held, record.call.what.clone()));
+            notes.push(Noted { held: record.held, thread: record.thread.clone(), what: record.call.what.clone() });
         }
         // The last note of a thread comes first.
         notes.reverse();
-        notes.sort_by_key(|(held, _)| *held);
+        notes.sort_by_key(|note| note.held);
         for record in all.records().filter(|record| record.holds) {
             asleep.push(record.held);
             held_by(record).each(|key, place| {
                 let mut holder = record.holder(place);
-                noted(&notes, record.held).into_iter().for_each(|what| holder.waits_for = Some(what));
+                noted(&notes, record.held, &record.thread).into_iter().for_each(|what| holder.waits_for = Some(what));
                 holds.push((key, holder));
             });
         }
@@ -85,7 +85,7 @@ pub fn waits() -> Waits {
     // What has woken up since then is shown as it was.
     each_running(|held, thread| {
         if asleep.binary_search(&std::ptr::from_ref(held)).is_err() {
-            let what = noted(&notes, held);
+            let what = noted(&notes, held, thread);
             held.glimpse(|key, place| {
                 holds.push((key, Holder { waits_for: what.clone(), ..Holder::running(thread, place) }))
             });
@@ -150,10 +150,18 @@ impl Wanted {
     }
 }
 
+/// What a thread says that it waits for. It may have forgotten that and ended since, and another have its list's place.
+struct Noted {
+    held: *const Held,
+    thread: Thread,
+    what: What,
+}
+
 /// What the thread with this list says that it waits for.
-fn noted(notes: &[(*const Held, What)], held: *const Held) -> Option<What> {
-    let at = notes.partition_point(|(other, _)| *other < held);
-    notes.get(at).filter(|(other, _)| *other == held).map(|(_, what)| what.clone())
+fn noted(notes: &[Noted], held: *const Held, thread: &Thread) -> Option<What> {
+    let at = notes.partition_point(|note| note.held < held);
+    let mut of_list = notes[at..].iter().take_while(|note| note.held == held);
+    of_list.find(|note| note.thread.id() == thread.id()).map(|note| note.what.clone())
 }
 
 /// What a thread holds that waits. The list's lock is held as long as the record is borrowed.

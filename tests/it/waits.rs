@@ -325,7 +325,8 @@ fn a_note_of_a_thread_that_runs_on() {
     });
 }
 
-/// Fails if the record of a note that was forgotten leads to what its thread held, after that has ended.
+/// Fails if the record of a note that was forgotten leads to what its thread held, after that has ended; or if it is taken for one of
+/// the thread that comes next, whose thread-locals are where those were.
 #[test]
 fn a_forgotten_note() {
     watched(|_| {
@@ -338,6 +339,23 @@ fn a_forgotten_note() {
         forgets.unwrap().join().unwrap();
         let wait = wait_of("a_forgotten_note");
         assert_eq!((wait.what(), wait.holders().len()), (&What::Other("for ever".into()), 0));
+        for round in 0..20 {
+            let (held, go) = (CancelToken::new(), CancelToken::new());
+            thread::scope(|threads| {
+                threads.spawn(|| {
+                    let _guard = LOCK.lock().unwrap();
+                    held.cancel();
+                    go.wait(Limit::NEVER).unwrap();
+                });
+                held.wait(Limit::NEVER).unwrap();
+                let name = format!("a_forgotten_note {round}");
+                named(threads, &name, || drop(LOCK.lock().unwrap()));
+                let wait = wait_of(&name);
+                go.cancel();
+                let [holder] = wait.holders() else { panic!("{wait:?}") };
+                assert!(!matches!(holder.waits_for(), Some(What::Other(_))), "{wait:?}");
+            });
+        }
     });
 }
 
