@@ -257,7 +257,7 @@ fn from_anywhere() {
 #[test]
 fn while_threads_come_and_go() {
     watched(|_| {
-        let (threads_at_once, rounds) = if cfg!(miri) { (3, 5) } else { (16, 2000) };
+        let (threads_at_once, rounds) = if cfg!(miri) { (3, 5) } else { (16, 500) };
         let locks: Vec<_> = (0..4).map(|id| OrderedMutex::new(id, 0_u64)).collect();
         let (locks, over) = (&locks, &CancelToken::new());
         thread::scope(|threads| {
