@@ -233,8 +233,10 @@ pub use cancel::{CancelOnDrop, CancelToken};
 pub use channel::{RecvWithin, RecvWithinError, SendWithin, SendWithinError};
 pub use counter::{Counter, ShardedCounter};
 pub use lock::{
-    Guard, LockError, LockSet, Locked, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock,
-    OrderedWriteGuard, ReadRequest, WriteRequest, lock_all, lock_all_within, try_lock_all,
+    AnyMut, AnyRequest, Guard, LockClass, LockError, LockSet, Locked, MappedGuard, MappedRefGuard, OrderedMutex,
+    OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock,
+    OrderedWriteArcGuard, OrderedWriteGuard, ReadArcRequest, ReadRequest, WriteArcRequest, WriteRequest, lock_all,
+    lock_all_within, try_lock_all,
 };
 pub use once::{InitError, Lazy, OnceCell};
 pub use record::{Cycle, Holder, LockId, Note, Wait, Waits, What, waiting_for, waits};

@@ -163,6 +163,13 @@ impl fmt::Display for LockError {
                      pass the guard on instead of locking again, and give each lock its own id"
                 )
             }
+            LockError::OutOfOrder { wanted, held, place } if wanted.is_unordered_with(*held) => {
+                write!(
+                    f,
+                    "lock {wanted} wanted while lock {held} is held, acquired at {place}; release that first, or acquire \
+                     both in one lock_all: fresh ids of one class have no order"
+                )
+            }
             LockError::OutOfOrder { wanted, held, place } => {
                 write!(
                     f,

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::ptr;
 
-use super::set::{Entry, Exclusive, Request};
+use super::set::{Downgrade, Entry, Exclusive, Request};
 use super::take::may_wait;
 use super::{LockError, held};
 use crate::Limit;
@@ -30,8 +32,13 @@ pub struct Guard<R: Request> {
     thread: PhantomData<*const ()>,
 }
 
-// SAFETY: a shared guard gives out `&T` only, and nothing of the request.
-unsafe impl<R: Request> Sync for Guard<R> where R::Target: Sync {}
+// SAFETY: a shared guard gives out `&T` only, and of the request what `Also` says.
+unsafe impl<R: Request> Sync for Guard<R>
+where
+    R::Target: Sync,
+    R::Also: Sync,
+{
+}
 
 impl<R: Request> Guard<R> {
     /// # Safety
@@ -42,6 +49,47 @@ impl<R: Request> Guard<R> {
         let Entry { id, raw } = request.entry();
         held::push(id, Of::Lock { key: raw.key() }, Location::caller());
         Self { request, watch: PanicWatch::new(), thread: PhantomData }
+    }
+
+    /// Makes a guard that writes one that reads, without releasing the lock: no other writer comes between. Readers that wait are
+    /// admitted along with it; new ones wait if a writer does.
+    ///
+    /// # Memory ordering
+    /// What was done before the call happens-before what readers do that acquire the lock after it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{OrderedRwLock, OrderedWriteGuard};
+    ///
+    /// let rates = OrderedRwLock::from(vec![3]);
+    /// let mut guard = rates.write()?;
+    /// guard.push(5);
+    /// let guard = OrderedWriteGuard::downgrade(guard);
+    /// assert_eq!(*rates.try_read()?, *guard);
+    /// # Ok::<(), raddle::LockError>(())
+    /// ```
+    ///
+    /// A guard that reads cannot become one that writes: two that tried would wait for each other. Nor is there anything to
+    /// downgrade in the guard of a mutex:
+    ///
+    /// ```compile_fail,E0277
+    /// let lock = raddle::OrderedRwLock::from(1);
+    /// let _ = raddle::Guard::downgrade(lock.read().unwrap());
+    /// ```
+    #[track_caller]
+    pub fn downgrade(guard: Self) -> Guard<R::Read>
+    where
+        R: Downgrade,
+    {
+        let guard = ManuallyDrop::new(guard);
+        let Entry { id, raw } = guard.request.entry();
+        held::pop(id, Of::Lock { key: raw.key() });
+        raw.downgrade();
+        // SAFETY: it is not used again, nor dropped.
+        let request = unsafe { ptr::read(&raw const guard.request) }.into_read();
+        // SAFETY: the thread holds the lock to read from here on, and the guard that stood for it is gone.
+        unsafe { Guard::new(request) }
     }
 
     /// Recovers the value with `recover`. If that panics the lock is poisoned, even on a thread that is unwinding already.

@@ -7,7 +7,7 @@ use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::slice;
 
-use super::set::{Exclusive, Request};
+use super::set::Request;
 
 /// Iterates over the values of a set, by shared reference.
 pub struct Iter<'g, R: Request> {
@@ -16,12 +16,12 @@ pub struct Iter<'g, R: Request> {
     values: PhantomData<&'g R::Target>,
 }
 
-/// Iterates over the values of a set, by mutable reference.
-pub struct IterMut<'g, R: Exclusive> {
+/// Iterates over the values of a set, by mutable reference where the set does not only read.
+pub struct IterMut<'g, R: Request> {
     /// Invariant: the locks that these name are held for `'g` and are different, and no other reference to what they
     /// guard exists.
     requests: slice::Iter<'g, R>,
-    values: PhantomData<&'g mut R::Target>,
+    values: PhantomData<R::Mut<'g>>,
 }
 
 impl<'g, R: Request> Iter<'g, R> {
@@ -32,7 +32,7 @@ impl<'g, R: Request> Iter<'g, R> {
     }
 }
 
-impl<'g, R: Exclusive> IterMut<'g, R> {
+impl<'g, R: Request> IterMut<'g, R> {
     /// # Safety
     /// All locks are held for `'g` and different, and no value is lent elsewhere.
     pub(super) unsafe fn new(requests: &'g [R]) -> Self {
@@ -53,12 +53,12 @@ impl<'g, R: Request> Iterator for Iter<'g, R> {
     }
 }
 
-impl<'g, R: Exclusive> Iterator for IterMut<'g, R> {
-    type Item = &'g mut R::Target;
+impl<'g, R: Request> Iterator for IterMut<'g, R> {
+    type Item = R::Mut<'g>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // SAFETY: the invariant of `requests`, and each is visited once.
-        self.requests.next().map(|request| unsafe { request.exclusive() })
+        self.requests.next().map(|request| unsafe { request.lend() })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -67,6 +67,6 @@ impl<'g, R: Exclusive> Iterator for IterMut<'g, R> {
 }
 
 impl<R: Request> ExactSizeIterator for Iter<'_, R> {}
-impl<R: Exclusive> ExactSizeIterator for IterMut<'_, R> {}
+impl<R: Request> ExactSizeIterator for IterMut<'_, R> {}
 impl<R: Request> FusedIterator for Iter<'_, R> {}
-impl<R: Exclusive> FusedIterator for IterMut<'_, R> {}
+impl<R: Request> FusedIterator for IterMut<'_, R> {}

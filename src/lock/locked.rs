@@ -289,12 +289,27 @@ impl<S: Uniform> Locked<S> {
     }
 
     /// Iterates over the values by mutable reference, in the order in which the locks were named. Takes no heap memory.
-    pub fn iter_mut(&mut self) -> IterMut<'_, S::Request>
-    where
-        S::Request: Exclusive,
-    {
+    ///
+    /// The value of a lock that the set only reads is a shared reference; of an [`AnyRequest`](crate::AnyRequest) either, by an
+    /// [`AnyMut`](crate::AnyMut).
+    pub fn iter_mut(&mut self) -> IterMut<'_, S::Request> {
         // SAFETY: as in `split_mut`.
         unsafe { IterMut::new(self.set.requests()) }
+    }
+
+    /// Returns a shared reference to the value of the lock that was named at this index, or `None` if there are not so many.
+    #[inline]
+    pub fn get(&self, at: usize) -> Option<&<S::Request as Request>::Target> {
+        // SAFETY: as in `split`.
+        self.set.requests().get(at).map(|request| unsafe { request.shared() })
+    }
+
+    /// Returns a mutable reference to the value of the lock that was named at this index, as [`iter_mut`](Locked::iter_mut) does, or
+    /// `None` if there are not so many.
+    #[inline]
+    pub fn get_mut(&mut self, at: usize) -> Option<<S::Request as Request>::Mut<'_>> {
+        // SAFETY: as in `split_mut`.
+        self.set.requests().get(at).map(|request| unsafe { request.lend() })
     }
 }
 
@@ -336,11 +351,8 @@ impl<'g, S: Uniform> IntoIterator for &'g Locked<S> {
     }
 }
 
-impl<'g, S: Uniform> IntoIterator for &'g mut Locked<S>
-where
-    S::Request: Exclusive,
-{
-    type Item = &'g mut <S::Request as Request>::Target;
+impl<'g, S: Uniform> IntoIterator for &'g mut Locked<S> {
+    type Item = <S::Request as Request>::Mut<'g>;
     type IntoIter = IterMut<'g, S::Request>;
 
     fn into_iter(self) -> Self::IntoIter {

@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 
-use super::raw::Raw;
-use super::set::{Entry, Exclusive, Request, Sealed};
 use super::{Guard, LockError, LockId};
 use crate::Limit;
 use crate::sync::{UnsafeCell, const_fn};
@@ -153,6 +152,60 @@ impl<T: ?Sized> OrderedMutex<T> {
         Guard::lock(self, &limit.into())
     }
 
+    /// Acquires the lock as [`lock`](OrderedMutex::lock) does. The guard shares the ownership of the lock, for where a borrow
+    /// cannot go: a struct that keeps both, a result.
+    ///
+    /// # Errors
+    /// As [`lock`](OrderedMutex::lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{LockError, OrderedMutex, OrderedMutexArcGuard};
+    /// use std::sync::Arc;
+    ///
+    /// fn longest(words: &[Arc<OrderedMutex<String>>]) -> Result<OrderedMutexArcGuard<String>, LockError> {
+    ///     words[0].lock_arc()
+    /// }
+    ///
+    /// let word = longest(&[Arc::new(OrderedMutex::from(String::from("ward")))])?;
+    /// assert_eq!(*word, "ward");
+    /// # Ok::<(), LockError>(())
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn lock_arc(self: &Arc<Self>) -> Result<OrderedMutexArcGuard<T>, LockError> {
+        Guard::lock(Arc::clone(self), &Limit::NEVER)
+    }
+
+    /// Acquires the lock as [`lock_within`](OrderedMutex::lock_within) does; the guard shares the ownership of the lock.
+    ///
+    /// # Errors
+    /// As [`lock_within`](OrderedMutex::lock_within).
+    #[inline]
+    #[track_caller]
+    pub fn lock_arc_within<'l>(
+        self: &Arc<Self>,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<OrderedMutexArcGuard<T>, LockError> {
+        Guard::lock(Arc::clone(self), &limit.into())
+    }
+
+    /// Acquires the lock as [`try_lock`](OrderedMutex::try_lock) does; the guard shares the ownership of the lock.
+    ///
+    /// # Errors
+    /// As [`try_lock`](OrderedMutex::try_lock).
+    #[inline]
+    #[track_caller]
+    pub fn try_lock_arc(self: &Arc<Self>) -> Result<OrderedMutexArcGuard<T>, LockError> {
+        Guard::try_lock(Arc::clone(self))
+    }
+
+    /// Returns whether a thread holds the lock, this one or another. The answer may be stale on return.
+    pub fn is_locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
     /// Acquires the lock if it is free.
     ///
     /// The call never waits, so the order does not bind it: use it for a lock that becomes known while higher ones are
@@ -274,6 +327,20 @@ impl<T: ?Sized> OrderedMutex<T> {
     }
 }
 
+impl<T> From<T> for OrderedMutex<T> {
+    /// Creates a lock with a fresh id; see [when that will do](LockId#when-to-write-ids-and-when-not).
+    fn from(value: T) -> Self {
+        Self::with_id(LockId::fresh(), value)
+    }
+}
+
+impl<T: Default> Default for OrderedMutex<T> {
+    /// Creates a lock of the default value, with a fresh id as [`From`] does.
+    fn default() -> Self {
+        Self::from(T::default())
+    }
+}
+
 impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
     /// Writes the id, and the value if the lock is free. Never waits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -341,39 +408,13 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedMutex<T> {
 /// ```
 pub type OrderedMutexGuard<'a, T> = Guard<&'a OrderedMutex<T>>;
 
-impl<T: ?Sized> Sealed for &OrderedMutex<T> {}
-
-// SAFETY: a lock's id, raw lock and value belong together from its construction on.
-unsafe impl<T: ?Sized> Request for &OrderedMutex<T> {
-    type Target = T;
-    type Mut<'g>
-        = &'g mut T
-    where
-        Self: 'g;
-
-    #[inline]
-    fn entry(&self) -> Entry<'_> {
-        Entry { id: self.id, raw: Raw::Mutex(&self.raw) }
-    }
-
-    #[inline]
-    unsafe fn shared(&self) -> &T {
-        // SAFETY: passed on to the caller.
-        unsafe { self.value.shared() }
-    }
-
-    #[inline]
-    unsafe fn lend(&self) -> &mut T {
-        // SAFETY: passed on to the caller.
-        unsafe { self.value.exclusive() }
-    }
-}
-
-// SAFETY: as above.
-unsafe impl<T: ?Sized> Exclusive for &OrderedMutex<T> {
-    #[inline]
-    unsafe fn exclusive(&self) -> &mut T {
-        // SAFETY: passed on to the caller.
-        unsafe { self.value.exclusive() }
-    }
-}
+/// A guard that shares the ownership of its [`OrderedMutex`]; [`lock_arc`](OrderedMutex::lock_arc) creates it. See [`Guard`].
+///
+/// It stays on its thread, too:
+///
+/// ```compile_fail,E0277
+/// let lock = std::sync::Arc::new(raddle::OrderedMutex::from(0));
+/// let guard = lock.lock_arc().unwrap();
+/// std::thread::spawn(move || drop(guard));
+/// ```
+pub type OrderedMutexArcGuard<T> = Guard<Arc<OrderedMutex<T>>>;

@@ -95,6 +95,15 @@ impl Raw<'_> {
         }
     }
 
+    /// Makes the caller a reader of the lock, which it holds as the writer.
+    #[inline]
+    pub(super) fn downgrade(self) {
+        match self {
+            Raw::Write(raw) => raw.downgrade(),
+            Raw::Mutex(_) | Raw::Read(_) => unreachable!("only what writes is downgraded"),
+        }
+    }
+
     /// Lets go of the lock, which the caller holds in this way, and poisons it if the value may be half changed.
     #[cold]
     pub(super) fn poison(self) {

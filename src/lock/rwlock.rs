@@ -1,11 +1,10 @@
 //! One ordered read-write lock.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 
-use super::raw::Raw;
-use super::set::{Entry, Exclusive, Request, Sealed};
+use super::request::{ReadArcRequest, ReadRequest, WriteArcRequest, WriteRequest};
 use super::{Guard, LockError, LockId};
 use crate::Limit;
 use crate::sync::{UnsafeCell, const_fn};
@@ -60,9 +59,9 @@ use crate::wait::RawRwLock;
 /// # Ok::<(), raddle::LockError>(())
 /// ```
 pub struct OrderedRwLock<T: ?Sized> {
-    id: LockId,
-    raw: RawRwLock,
-    value: UnsafeCell<T>,
+    pub(super) id: LockId,
+    pub(super) raw: RawRwLock,
+    pub(super) value: UnsafeCell<T>,
 }
 
 // SAFETY: the value goes where the lock goes, and is reached from other threads only as the lock allows.
@@ -104,13 +103,25 @@ impl<T: ?Sized> OrderedRwLock<T> {
     /// Requests this lock to read, in a set for [`lock_all`](crate::lock_all).
     #[inline]
     pub fn as_read(&self) -> ReadRequest<'_, T> {
-        ReadRequest { lock: self, lent: PhantomData }
+        ReadRequest::new(self)
     }
 
     /// Requests this lock to write, in a set for [`lock_all`](crate::lock_all).
     #[inline]
     pub fn as_write(&self) -> WriteRequest<'_, T> {
-        WriteRequest { lock: self }
+        WriteRequest::new(self)
+    }
+
+    /// Requests this lock to read, in a set that then shares the ownership of it.
+    #[inline]
+    pub fn as_read_arc(self: &Arc<Self>) -> ReadArcRequest<T> {
+        ReadArcRequest::new(Arc::clone(self))
+    }
+
+    /// Requests this lock to write, in a set that then shares the ownership of it.
+    #[inline]
+    pub fn as_write_arc(self: &Arc<Self>) -> WriteArcRequest<T> {
+        WriteArcRequest::new(Arc::clone(self))
     }
 
     /// Acquires the lock to read, blocking until it is available.
@@ -213,6 +224,77 @@ impl<T: ?Sized> OrderedRwLock<T> {
         Guard::try_lock(self.as_write())
     }
 
+    /// Acquires the lock as [`read`](OrderedRwLock::read) does. The guard shares the ownership of the lock, for where a borrow cannot go.
+    ///
+    /// # Errors
+    /// As [`read`](OrderedRwLock::read).
+    #[inline]
+    #[track_caller]
+    pub fn read_arc(self: &Arc<Self>) -> Result<OrderedReadArcGuard<T>, LockError> {
+        Guard::lock(self.as_read_arc(), &Limit::NEVER)
+    }
+
+    /// Acquires the lock as [`read_within`](OrderedRwLock::read_within) does; the guard shares the ownership of the lock.
+    ///
+    /// # Errors
+    /// As [`read_within`](OrderedRwLock::read_within).
+    #[inline]
+    #[track_caller]
+    pub fn read_arc_within<'l>(
+        self: &Arc<Self>,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<OrderedReadArcGuard<T>, LockError> {
+        Guard::lock(self.as_read_arc(), &limit.into())
+    }
+
+    /// Acquires the lock as [`try_read`](OrderedRwLock::try_read) does; the guard shares the ownership of the lock.
+    ///
+    /// # Errors
+    /// As [`try_read`](OrderedRwLock::try_read).
+    #[inline]
+    #[track_caller]
+    pub fn try_read_arc(self: &Arc<Self>) -> Result<OrderedReadArcGuard<T>, LockError> {
+        Guard::try_lock(self.as_read_arc())
+    }
+
+    /// Acquires the lock as [`write`](OrderedRwLock::write) does. The guard shares the ownership of the lock, for where a borrow cannot go.
+    ///
+    /// # Errors
+    /// As [`write`](OrderedRwLock::write).
+    #[inline]
+    #[track_caller]
+    pub fn write_arc(self: &Arc<Self>) -> Result<OrderedWriteArcGuard<T>, LockError> {
+        Guard::lock(self.as_write_arc(), &Limit::NEVER)
+    }
+
+    /// Acquires the lock as [`write_within`](OrderedRwLock::write_within) does; the guard shares the ownership of the lock.
+    ///
+    /// # Errors
+    /// As [`write_within`](OrderedRwLock::write_within).
+    #[inline]
+    #[track_caller]
+    pub fn write_arc_within<'l>(
+        self: &Arc<Self>,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<OrderedWriteArcGuard<T>, LockError> {
+        Guard::lock(self.as_write_arc(), &limit.into())
+    }
+
+    /// Acquires the lock as [`try_write`](OrderedRwLock::try_write) does; the guard shares the ownership of the lock.
+    ///
+    /// # Errors
+    /// As [`try_write`](OrderedRwLock::try_write).
+    #[inline]
+    #[track_caller]
+    pub fn try_write_arc(self: &Arc<Self>) -> Result<OrderedWriteArcGuard<T>, LockError> {
+        Guard::try_lock(self.as_write_arc())
+    }
+
+    /// Returns whether a thread holds the lock, to read or to write, this one or another. The answer may be stale on return.
+    pub fn is_locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
     /// Returns a mutable reference to the value, poisoned or not, without locking: the exclusive reference shows that
     /// no thread holds the lock.
     pub fn get_mut(&mut self) -> &mut T {
@@ -272,6 +354,20 @@ impl<T: ?Sized> OrderedRwLock<T> {
     }
 }
 
+impl<T> From<T> for OrderedRwLock<T> {
+    /// Creates a lock with a fresh id; see [when that will do](LockId#when-to-write-ids-and-when-not).
+    fn from(value: T) -> Self {
+        Self::with_id(LockId::fresh(), value)
+    }
+}
+
+impl<T: Default> Default for OrderedRwLock<T> {
+    /// Creates a lock of the default value, with a fresh id as [`From`] does.
+    fn default() -> Self {
+        Self::from(T::default())
+    }
+}
+
 impl<T: ?Sized + fmt::Debug> fmt::Debug for OrderedRwLock<T> {
     /// Writes the id, and the value if the lock can be read at once. Never waits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -305,89 +401,8 @@ pub type OrderedReadGuard<'a, T> = Guard<ReadRequest<'a, T>>;
 /// [`OrderedReadGuard`] for an example.
 pub type OrderedWriteGuard<'a, T> = Guard<WriteRequest<'a, T>>;
 
-/// Requests a lock to read in a set for [`lock_all`](crate::lock_all); [`OrderedRwLock::as_read`] creates it.
-///
-/// A set that reads lends a shared reference to the value:
-///
-/// ```compile_fail,E0594
-/// let lock = raddle::OrderedRwLock::new(1, 0);
-/// let mut locked = raddle::lock_all((lock.as_read(),)).unwrap();
-/// let (value,) = locked.split_mut();
-/// *value += 1;
-/// ```
-///
-/// ```
-/// let lock = raddle::OrderedRwLock::new(1, 0);
-/// let mut locked = raddle::lock_all((lock.as_write(),)).unwrap();
-/// let (value,) = locked.split_mut();
-/// *value += 1;
-/// ```
-pub struct ReadRequest<'a, T: ?Sized> {
-    lock: &'a OrderedRwLock<T>,
-    /// What a panicking reader may leave half changed, by cells inside, is not poisoned: unwind safe only if `&T` is.
-    lent: PhantomData<&'a T>,
-}
+/// A guard that reads and shares the ownership of its [`OrderedRwLock`]; [`read_arc`](OrderedRwLock::read_arc) creates it.
+pub type OrderedReadArcGuard<T> = Guard<ReadArcRequest<T>>;
 
-/// Requests a lock to write in a set for [`lock_all`](crate::lock_all); [`OrderedRwLock::as_write`] creates it.
-/// [`ReadRequest`] has an example of both.
-pub struct WriteRequest<'a, T: ?Sized> {
-    lock: &'a OrderedRwLock<T>,
-}
-
-macro_rules! request {
-    ($request:ident, $raw:ident, $mut:ty, $lend:ident) => {
-        impl<T: ?Sized> Clone for $request<'_, T> {
-            fn clone(&self) -> Self {
-                *self
-            }
-        }
-
-        impl<T: ?Sized> Copy for $request<'_, T> {}
-
-        impl<T: ?Sized> fmt::Debug for $request<'_, T> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($request)).field(&self.lock.id).finish()
-            }
-        }
-
-        impl<T: ?Sized> Sealed for $request<'_, T> {}
-
-        // SAFETY: a lock's id, raw lock and value belong together from its construction on.
-        unsafe impl<T: ?Sized> Request for $request<'_, T> {
-            type Target = T;
-            type Mut<'g>
-                = $mut
-            where
-                Self: 'g;
-
-            #[inline]
-            fn entry(&self) -> Entry<'_> {
-                Entry { id: self.lock.id, raw: Raw::$raw(&self.lock.raw) }
-            }
-
-            #[inline]
-            unsafe fn shared(&self) -> &T {
-                // SAFETY: passed on to the caller.
-                unsafe { self.lock.value.shared() }
-            }
-
-            #[inline]
-            unsafe fn lend<'g>(&'g self) -> $mut {
-                // SAFETY: passed on to the caller.
-                unsafe { self.lock.value.$lend() }
-            }
-        }
-    };
-}
-
-request!(ReadRequest, Read, &'g T, shared);
-request!(WriteRequest, Write, &'g mut T, exclusive);
-
-// SAFETY: as above.
-unsafe impl<T: ?Sized> Exclusive for WriteRequest<'_, T> {
-    #[inline]
-    unsafe fn exclusive(&self) -> &mut T {
-        // SAFETY: passed on to the caller.
-        unsafe { self.lock.value.exclusive() }
-    }
-}
+/// A guard that writes and shares the ownership of its [`OrderedRwLock`]; [`write_arc`](OrderedRwLock::write_arc) creates it.
+pub type OrderedWriteArcGuard<T> = Guard<WriteArcRequest<T>>;

@@ -27,11 +27,14 @@ pub struct Entry<'r> {
 /// give out.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a lock that a set can name",
-    note = "a set names locks by `&OrderedMutex`, or by `as_read()` or `as_write()` of an `OrderedRwLock`; a lock in an `Arc` or a `Box` by `&*lock`"
+    note = "a set names locks by `&OrderedMutex`, by `&Arc<OrderedMutex>` or the `Arc` itself, or by `as_read()` or `as_write()` of an `OrderedRwLock`; in an `Rc` or another pointer by `&*lock`"
 )]
 pub unsafe trait Request: Sealed {
     /// The type of the value behind the lock.
     type Target: ?Sized;
+    /// What a guard shows beside the value.
+    #[doc(hidden)]
+    type Also: ?Sized;
     /// The reference to the value that the set's guard lends.
     type Mut<'g>
     where
@@ -63,11 +66,28 @@ pub unsafe trait Exclusive: Request {
     unsafe fn exclusive(&self) -> &mut Self::Target;
 }
 
+/// A request to write, which a guard may make one to read while it holds the lock.
+#[diagnostic::on_unimplemented(
+    message = "a guard by `{Self}` cannot be downgraded",
+    note = "only a guard that writes an `OrderedRwLock` can"
+)]
+pub trait Downgrade: Exclusive {
+    /// The request to read the same lock.
+    type Read: Request<Target = Self::Target>;
+
+    #[doc(hidden)]
+    fn into_read(self) -> Self::Read;
+}
+
 /// A set of locks that one call acquires, such as [`lock_all`](crate::lock_all).
 ///
-/// A set is a tuple of one to eight requests, whose types may differ, or an array, a slice or a `Vec` of requests of
-/// one type. A request is a `&OrderedMutex<T>`, or a read-write lock [to read](crate::OrderedRwLock::as_read) or
-/// [to write](crate::OrderedRwLock::as_write).
+/// A set is a tuple of one to eight requests, whose types may differ, or requests of one type: an array, a `Vec`, or a reference to
+/// one of these or to a slice. A request is
+/// * a `&OrderedMutex<T>`, `&Arc<OrderedMutex<T>>` or `&Box<OrderedMutex<T>>`;
+/// * a read-write lock [to read](crate::OrderedRwLock::as_read) or [to write](crate::OrderedRwLock::as_write);
+/// * an `Arc<OrderedMutex<T>>`, or a read-write lock in an `Arc` [to read](crate::OrderedRwLock::as_read_arc) or
+///   [to write](crate::OrderedRwLock::as_write_arc), which the set then owns;
+/// * an [`AnyRequest`](crate::AnyRequest), which is any of these.
 ///
 /// The trait is sealed.
 ///
@@ -94,8 +114,8 @@ pub unsafe trait Exclusive: Request {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of locks",
     label = "not a tuple of one to eight locks, nor an array, a slice or a `Vec` of locks of one type",
-    note = "a set names locks by `&OrderedMutex`, or by `as_read()` or `as_write()` of an `OrderedRwLock`; a lock in an `Arc` or a `Box` by `&*lock`",
-    note = "one lock: `(&lock,)`; a collection of locks: `locks.iter().collect::<Vec<_>>()`, of `Arc`s: `locks.iter().map(|lock| &**lock).collect::<Vec<_>>()`; a `Vec` of references: by value, or `&locks[..]`; more than eight: `[&a, &b, ..]`"
+    note = "a set names locks by `&OrderedMutex`, by `&Arc<OrderedMutex>` or the `Arc` itself, or by `as_read()` or `as_write()` of an `OrderedRwLock`; in an `Rc` or another pointer by `&*lock`",
+    note = "one lock: `(&lock,)`; a collection of locks: `locks.iter().collect::<Vec<_>>()`; a `Vec` or an array of references or of `Arc`s: `&locks`, or by value; more than eight: `[&a, &b, ..]`; reads and writes in one collection: `AnyRequest`"
 )]
 pub unsafe trait LockSet: Sealed {
     /// What [`Locked::split`](crate::Locked::split) returns: a tuple, array or `Vec` of `&T`.
@@ -251,6 +271,10 @@ macro_rules! sequence {
 sequence!([R: Request, const N: usize] [R; N]: [&'g R::Target; N], [R::Mut<'g>; N], self =>
     self.each_ref().map(|request| request.shared()), self.each_ref().map(|request| request.lend()));
 sequence!([R: Request] Vec<R>: Vec<&'g R::Target>, Vec<R::Mut<'g>>, self =>
+    self.iter().map(|request| request.shared()).collect(), self.iter().map(|request| request.lend()).collect());
+sequence!(['s, R: Request, const N: usize] &'s [R; N]: [&'g R::Target; N], [R::Mut<'g>; N], self =>
+    self.each_ref().map(|request| request.shared()), self.each_ref().map(|request| request.lend()));
+sequence!(['s, R: Request] &'s Vec<R>: Vec<&'g R::Target>, Vec<R::Mut<'g>>, self =>
     self.iter().map(|request| request.shared()).collect(), self.iter().map(|request| request.lend()).collect());
 sequence!(['s, R: Request] &'s [R]: Vec<&'g R::Target>, Vec<R::Mut<'g>>, self =>
     self.iter().map(|request| request.shared()).collect(), self.iter().map(|request| request.lend()).collect());

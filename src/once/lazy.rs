@@ -58,13 +58,6 @@ struct Poisoned;
 const POISONED: &str = "Lazy instance has previously been poisoned: its initialiser panicked";
 
 impl<T, F> Lazy<T, F> {
-    const_fn! {
-        /// Creates a value that `init` makes on the first access.
-        pub const fn new(init: F) -> Self {
-            Self { cell: OnceCell::new(), init: UnsafeCell::new(Some(init)) }
-        }
-    }
-
     /// Consumes the `Lazy` and returns the value, if it was made.
     ///
     /// # Panics
@@ -93,6 +86,13 @@ impl<T, F> Lazy<T, F> {
 }
 
 impl<T, F: FnOnce() -> T> Lazy<T, F> {
+    const_fn! {
+        /// Creates a value that `init` makes on the first access.
+        pub const fn new(init: F) -> Self {
+            Self { cell: OnceCell::new(), init: UnsafeCell::new(Some(init)) }
+        }
+    }
+
     /// Returns the value, and first makes it if need be. Dereferencing does the same.
     ///
     /// # Panics

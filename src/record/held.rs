@@ -290,7 +290,7 @@ impl Held {
     fn is_below(&self, wanted: LockId) -> bool {
         self.make_known();
         let highest = self.highest().filter(|highest| !highest.is_cell());
-        highest.is_none_or(|highest| highest.id < wanted || !step!("lock.check-order"))
+        highest.is_none_or(|highest| highest.id.ceiling() < wanted || !step!("lock.check-order"))
     }
 
     #[cold]

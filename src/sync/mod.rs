@@ -23,6 +23,7 @@
 //! | `in_register` | keeps an address from being folded into an instruction | the pointer |
 //! | `opaque` | a word that is not made into a branch | the word |
 //! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
+//! | `next_number`, `name_class`, `class_name` | numbers and names of the process | the same |
 //! | `const_fn!`, `array!` | a `const fn`, an array | a `fn`, since loom's constructors are not const |
 
 #[cfg(all(loom, any(test, feature = "loom")))]
@@ -48,8 +49,10 @@ pub(crate) use world::{Alarm, Due, alarm};
 #[cfg(not(all(loom, any(test, feature = "loom"))))]
 pub(crate) use world::PerProcess;
 
+mod names;
 mod panic_watch;
 
+pub(crate) use names::{class_name, name_class, next_number};
 pub(crate) use panic_watch::PanicWatch;
 pub(crate) use std::time::Instant;
 use world::{panicking, thread_id};

@@ -188,6 +188,11 @@ impl RawMutex {
         self.0.load(Relaxed) & POISONED != 0
     }
 
+    pub(crate) fn is_locked(&self) -> bool {
+        // Relaxed: a hint.
+        self.0.load(Relaxed) & LOCKED != 0
+    }
+
     /// Takes the lock if it is poisoned, and is then as if it had never been.
     pub(crate) fn lock_poisoned(&self) -> bool {
         // Acquire: pairs with the Release in `poison`; what the poisoner did is visible.

@@ -199,6 +199,38 @@ impl RawRwLock {
         }
     }
 
+    /// Makes the caller a reader, which holds the lock as the writer. Readers that sleep are let in along with it, as when a writer leaves.
+    #[inline]
+    pub(crate) fn downgrade(&self) {
+        // Release: pairs with the Acquire of other readers, who see what was written.
+        if self.0.compare_exchange(WRITER, READER, ord!("rw.downgrade-fast", Release), Relaxed).is_err() {
+            self.downgrade_slow();
+        }
+    }
+
+    #[cold]
+    fn downgrade_slow(&self) {
+        let readers = |token| {
+            let let_in = flags(token) == READS && step!("rw.downgrade-lets-in");
+            if let_in { FilterOp::Unpark } else { FilterOp::Skip }
+        };
+        let join = |result: UnparkResult| {
+            let readers = result.unparked_threads as u64;
+            if readers > 0 {
+                covered!("rw.downgrade-let-in");
+            }
+            // Whoever is left is a writer.
+            let over = if result.have_more_threads { READERS } else { READERS | WRITERS };
+            // Relaxed: the bits are set and cleared only under the lock of the queue, which is held here.
+            let over = self.0.load(Relaxed) & over;
+            // Release: pairs with the Acquire of those that are let in, and of readers that come.
+            self.0.fetch_add(((readers + 1) * READER).wrapping_sub(WRITER | over), ord!("rw.downgrade", Release));
+            HANDED
+        };
+        // SAFETY: the callbacks load and store atomics only.
+        unsafe { unpark_filter(self.key(), readers, join) };
+    }
+
     /// Lets go of the lock, which the caller holds as the writer, and refuses it to everybody until it is mended.
     #[cold]
     pub(crate) fn poison(&self) {
@@ -219,6 +251,11 @@ impl RawRwLock {
     pub(crate) fn is_poisoned(&self) -> bool {
         // Relaxed: a hint; who needs the data takes the lock.
         self.0.load(Relaxed) & POISONED != 0
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        // Relaxed: a hint.
+        self.0.load(Relaxed) & HELD != 0
     }
 
     /// Takes the lock as a writer if it is poisoned, and is then as if it had never been.

@@ -85,6 +85,40 @@ impl OwnedWorker {
     }
 }
 
+impl OwnedWorker {
+    /// Returns the group.
+    ///
+    /// # Examples
+    ///
+    /// A worker that begins others needs no handle of the group beside itself:
+    ///
+    /// ```
+    /// use raddle::WaitGroup;
+    /// use std::sync::Arc;
+    ///
+    /// let group = Arc::new(WaitGroup::new());
+    /// let worker = group.worker_owned();
+    /// let other = worker.clone();
+    /// assert_eq!(worker.group().count(), 2);
+    /// drop((worker, other));
+    /// assert_eq!(group.wait(), Ok(()));
+    /// ```
+    pub fn group(&self) -> &Arc<WaitGroup> {
+        &self.group
+    }
+}
+
+impl Clone for OwnedWorker {
+    /// Creates another worker of the group, as [`WaitGroup::worker_owned`] does.
+    ///
+    /// # Panics
+    /// As [`WaitGroup::worker_owned`].
+    #[track_caller]
+    fn clone(&self) -> Self {
+        self.group.worker_owned()
+    }
+}
+
 impl Drop for OwnedWorker {
     #[inline]
     fn drop(&mut self) {
