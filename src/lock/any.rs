@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::OrderedMutex;
 use super::request::{ReadArcRequest, ReadRequest, WriteArcRequest, WriteRequest};
-use super::set::{Entry, Request, Sealed};
+use super::set::{Entry, Handle, Request, Sealed};
 
 /// Requests any lock in any way, for sets that mix mutexes, reads and writes as it turns out at run time.
 ///
@@ -150,6 +150,9 @@ unsafe impl<T: ?Sized> Request for AnyRequest<'_, T> {
         }
     }
 }
+
+// SAFETY: each kind's is.
+unsafe impl<T: ?Sized> Handle for AnyRequest<'_, T> {}
 
 impl<T: ?Sized> Clone for AnyRequest<'_, T> {
     fn clone(&self) -> Self {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use super::Guard;
@@ -29,6 +30,10 @@ pub struct MappedRefGuard<R: Request, U: ?Sized> {
     part: NonNull<U>,
     guard: Guard<R>,
 }
+
+// A panic that drops it poisons the lock, so no thread sees a broken value unawares.
+impl<R: Exclusive, U: ?Sized> UnwindSafe for MappedGuard<R, U> {}
+impl<R: Exclusive, U: ?Sized> RefUnwindSafe for MappedGuard<R, U> {}
 
 // SAFETY: a shared guard gives out `&U` only.
 unsafe impl<R: Exclusive, U: ?Sized + Sync> Sync for MappedGuard<R, U> {}

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::raw::Raw;
-use super::set::{Downgrade, Entry, Exclusive, Request, Sealed};
+use super::set::{Downgrade, Entry, Exclusive, Handle, Request, Sealed};
 use super::{OrderedMutex, OrderedRwLock};
 
 /// Requests a lock to read in a set for [`lock_all`](crate::lock_all); [`OrderedRwLock::as_read`] creates it.
@@ -138,8 +138,7 @@ macro_rules! request {
     ([$($generics:tt)*] $request:ty, $raw:ident, $mut:ty, $lend:ident, $lock:expr) => {
         impl<$($generics)*> Sealed for $request {}
 
-        // SAFETY: a lock's id, raw lock and value belong together from its construction on; and the lock stays where it is while the
-        // request lives, which borrows or owns it through a pointer that is no foreign type's.
+        // SAFETY: a lock's id, raw lock and value belong together from its construction on.
         unsafe impl<$($generics)*> Request for $request {
             type Target = T;
             type Also = ();
@@ -190,6 +189,18 @@ fn same<T: ?Sized>(lock: &OrderedMutex<T>) -> &OrderedMutex<T> {
     lock
 }
 
+macro_rules! handle {
+    ($($request:ty),+) => {
+        // SAFETY: it points to the lock, which is borrowed, or in the heap and shared, while this lives.
+        $(unsafe impl<T: ?Sized> Handle for $request {})+
+    };
+}
+
+handle!(&OrderedMutex<T>, Arc<OrderedMutex<T>>, &Arc<OrderedMutex<T>>, &Box<OrderedMutex<T>>);
+handle!(ReadRequest<'_, T>, ReadArcRequest<T>, WriteRequest<'_, T>, WriteArcRequest<T>);
+
+// By itself it is no handle, so it stands in sets only that are borrowed.
+exclusive!([T] OrderedMutex<T>, Mutex, same);
 exclusive!([T: ?Sized] &OrderedMutex<T>, Mutex, same);
 exclusive!([T: ?Sized] Arc<OrderedMutex<T>>, Mutex, same);
 exclusive!([T: ?Sized] &Arc<OrderedMutex<T>>, Mutex, same);

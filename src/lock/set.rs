@@ -66,6 +66,16 @@ pub unsafe trait Exclusive: Request {
     unsafe fn exclusive(&self) -> &mut Self::Target;
 }
 
+/// A request that borrows or shares its lock, so that it may be moved while that is held.
+///
+/// # Safety
+/// `entry` names the same lock, at the same address, after the request was moved.
+#[diagnostic::on_unimplemented(
+    message = "a set cannot own `{Self}`",
+    note = "a set of locks borrows them or shares their ownership: `lock_all(&locks)`, `lock_all((&one, &other))`"
+)]
+pub unsafe trait Handle: Request {}
+
 /// A request to write, which a guard may make one to read while it holds the lock.
 #[diagnostic::on_unimplemented(
     message = "a guard by `{Self}` cannot be downgraded",
@@ -82,7 +92,7 @@ pub trait Downgrade: Exclusive {
 /// A set of locks that one call acquires, such as [`lock_all`](crate::lock_all).
 ///
 /// A set is a tuple of one to eight requests, whose types may differ, or requests of one type: an array, a `Vec`, or a reference to
-/// one of these or to a slice. A request is
+/// one of these or to a slice. Behind such a reference there may also be mutexes themselves: `lock_all(&mutexes)`. A request is
 /// * a `&OrderedMutex<T>`, `&Arc<OrderedMutex<T>>` or `&Box<OrderedMutex<T>>`;
 /// * a read-write lock [to read](crate::OrderedRwLock::as_read) or [to write](crate::OrderedRwLock::as_write);
 /// * an `Arc<OrderedMutex<T>>`, or a read-write lock in an `Arc` [to read](crate::OrderedRwLock::as_read_arc) or
@@ -115,7 +125,7 @@ pub trait Downgrade: Exclusive {
     message = "`{Self}` is not a set of locks",
     label = "not a tuple of one to eight locks, nor an array, a slice or a `Vec` of locks of one type",
     note = "a set names locks by `&OrderedMutex`, by `&Arc<OrderedMutex>` or the `Arc` itself, or by `as_read()` or `as_write()` of an `OrderedRwLock`; in an `Rc` or another pointer by `&*lock`",
-    note = "one lock: `(&lock,)`; a collection of locks: `locks.iter().collect::<Vec<_>>()`; a `Vec` or an array of references or of `Arc`s: `&locks`, or by value; more than eight: `[&a, &b, ..]`; reads and writes in one collection: `AnyRequest`"
+    note = "one lock: `(&lock,)`; a `Vec` or an array of locks, of references or of `Arc`s: `&locks`; another collection: `locks.iter().collect::<Vec<_>>()`; more than eight: `[&a, &b, ..]`; reads and writes in one collection: `AnyRequest`"
 )]
 pub unsafe trait LockSet: Sealed {
     /// What [`Locked::split`](crate::Locked::split) returns: a tuple, array or `Vec` of `&T`.
@@ -178,11 +188,11 @@ unsafe impl<T: ?Sized + Sync> Sync for Of<T> {}
 
 macro_rules! tuple {
     ($len:literal: $($request:ident $at:tt),+) => {
-        impl<$($request: Request),+> Sealed for ($($request,)+) {}
+        impl<$($request: Handle),+> Sealed for ($($request,)+) {}
 
-        // SAFETY: a tuple has as many requests as it has, each of which keeps its lock (`Request`'s contract).
+        // SAFETY: a tuple has as many requests as it has, each of which keeps its lock (`Request`'s and `Handle`'s contracts).
         #[diagnostic::do_not_recommend]
-        unsafe impl<$($request: Request),+> LockSet for ($($request,)+) {
+        unsafe impl<$($request: Handle),+> LockSet for ($($request,)+) {
             type Ref<'g> = ($(&'g $request::Target,)+) where Self: 'g;
             type Mut<'g> = ($($request::Mut<'g>,)+) where Self: 'g;
             type Targets = ($(Of<$request::Target>,)+);
@@ -225,8 +235,8 @@ macro_rules! sequence {
     ([$($generics:tt)*] $set:ty: $ref:ty, $mut:ty, $this:ident => $refs:expr, $muts:expr) => {
         impl<$($generics)*> Sealed for $set {}
 
-        // SAFETY: `self` is borrowed while it is locked, so neither its length nor its requests change, and each of
-        // those keeps its lock (`Request`'s contract).
+        // SAFETY: while it is locked the set is owned by its guard or borrowed, so neither its length nor its requests change, and each
+        // of those keeps its lock (`Request`'s contract), also if it is moved with the set (`Handle`'s contract).
         #[diagnostic::do_not_recommend]
         unsafe impl<$($generics)*> LockSet for $set {
             type Ref<'g> = $ref where Self: 'g;
@@ -268,9 +278,9 @@ macro_rules! sequence {
     };
 }
 
-sequence!([R: Request, const N: usize] [R; N]: [&'g R::Target; N], [R::Mut<'g>; N], self =>
+sequence!([R: Handle, const N: usize] [R; N]: [&'g R::Target; N], [R::Mut<'g>; N], self =>
     self.each_ref().map(|request| request.shared()), self.each_ref().map(|request| request.lend()));
-sequence!([R: Request] Vec<R>: Vec<&'g R::Target>, Vec<R::Mut<'g>>, self =>
+sequence!([R: Handle] Vec<R>: Vec<&'g R::Target>, Vec<R::Mut<'g>>, self =>
     self.iter().map(|request| request.shared()).collect(), self.iter().map(|request| request.lend()).collect());
 sequence!(['s, R: Request, const N: usize] &'s [R; N]: [&'g R::Target; N], [R::Mut<'g>; N], self =>
     self.each_ref().map(|request| request.shared()), self.each_ref().map(|request| request.lend()));

@@ -11,6 +11,7 @@ mod blocking;
 mod cancel;
 #[cfg(feature = "crossbeam-channel")]
 mod channel;
+mod classes;
 mod counter;
 mod deadlock;
 mod errors;
@@ -28,6 +29,7 @@ mod properties;
 mod rwlock;
 #[cfg(feature = "serde")]
 mod serialize;
+mod sets;
 mod stress;
 mod thread;
 #[cfg(not(miri))]

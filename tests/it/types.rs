@@ -9,9 +9,10 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, 
 use std::time::Duration;
 
 use raddle::{
-    CancelOnDrop, CancelToken, Counter, InitError, Lazy, Limit, LockError, LockId, Locked, OnceCell, OrderedMutex,
-    OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedWorker, ReadRequest, ShardedCounter,
-    Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteRequest, lock_all, try_lock_all,
+    AnyRequest, CancelOnDrop, CancelToken, Counter, InitError, Lazy, Limit, LockError, LockId, Locked, MappedGuard,
+    OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard,
+    OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedWorker, ReadArcRequest, ReadRequest, ShardedCounter,
+    Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteArcRequest, WriteRequest, lock_all, try_lock_all,
 };
 
 use crate::heap::{heap_kept, heap_taken};
@@ -129,6 +130,17 @@ fn traits_of_read_write_locks() {
         OrderedWriteGuard<'static, Bound> = "Sync UnwindSafe RefUnwindSafe Unpin";
         ReadRequest<'static, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
         WriteRequest<'static, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        ReadArcRequest<i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        ReadArcRequest<Cell<i32>> = "Unpin";
+        WriteArcRequest<i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        AnyRequest<'static, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        AnyRequest<'static, Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedReadArcGuard<i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        OrderedWriteArcGuard<Cell<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutexArcGuard<i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        OrderedMutexArcGuard<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        MappedGuard<&'static OrderedMutex<Rc<i32>>, i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        MappedGuard<&'static OrderedMutex<i32>, Cell<i32>> = "UnwindSafe RefUnwindSafe Unpin";
         WriteRequest<'static, dyn Send> = "UnwindSafe RefUnwindSafe Unpin Copy";
     }
     // What may not be shared is neither shared nor sent by those who read.

@@ -1,5 +1,6 @@
 //! The table: every blocking call, how it comes to wait, and what it has to leave behind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use raddle::{
@@ -146,6 +147,45 @@ fn locks() -> Vec<Row> {
                 call: |lock, stop| lock.lock_within(stop.limit).map(drop).map_err(why),
                 unlimited: |lock| drop(lock.lock().unwrap()),
                 intact: |lock| drop(lock.try_lock().unwrap()),
+            },
+        ),
+        Row::new(
+            "lock/mutex.rs::lock_arc_within",
+            || Arc::new(OrderedMutex::new(5, ())),
+            Calls {
+                closed: |lock: &Arc<OrderedMutex<()>>, f| {
+                    let _guard = lock.lock_arc().unwrap();
+                    f();
+                },
+                call: |lock, stop| lock.lock_arc_within(stop.limit).map(drop).map_err(why),
+                unlimited: |lock| drop(lock.lock_arc().unwrap()),
+                intact: |lock| drop(lock.try_lock_arc().unwrap()),
+            },
+        ),
+        Row::new(
+            "lock/rwlock.rs::read_arc_within",
+            || Arc::new(Lock::new(6, 0)),
+            Calls {
+                closed: |lock: &Arc<Lock>, f| {
+                    let _guard = lock.write_arc().unwrap();
+                    f();
+                },
+                call: |lock, stop| lock.read_arc_within(stop.limit).map(drop).map_err(why),
+                unlimited: |lock| drop(lock.write_arc().unwrap()),
+                intact: |lock| drop(lock.try_write_arc().unwrap()),
+            },
+        ),
+        Row::new(
+            "lock/rwlock.rs::write_arc_within",
+            || Arc::new(Lock::new(6, 0)),
+            Calls {
+                closed: |lock: &Arc<Lock>, f| {
+                    let _guard = lock.read_arc().unwrap();
+                    f();
+                },
+                call: |lock, stop| lock.write_arc_within(stop.limit).map(drop).map_err(why),
+                unlimited: |lock| drop(lock.write_arc().unwrap()),
+                intact: |lock| drop(lock.try_write_arc().unwrap()),
             },
         ),
         Row::new(

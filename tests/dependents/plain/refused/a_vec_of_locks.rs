@@ -1,9 +1,9 @@
 // says: is not a set of locks
-// says: `locks.iter().collect::<Vec<_>>()`
+// says: a `Vec` or an array of locks, of references or of `Arc`s: `&locks`
 
 use raddle::{OrderedMutex, lock_all};
 
 fn main() {
     let sites = vec![OrderedMutex::new(1, 40), OrderedMutex::new(2, 30)];
-    drop(lock_all(&sites));
+    drop(lock_all(sites));
 }
