@@ -32,5 +32,5 @@ pub(super) fn run() -> Result {
         }
         programs += 1;
     }
-    if programs >= 6 { Ok(()) } else { Err(format!("there are {programs} programs only")) }
+    if programs >= 8 { Ok(()) } else { Err(format!("there are {programs} programs only")) }
 }
