@@ -225,6 +225,7 @@ mod record;
 #[cfg(feature = "serde")]
 mod serialize;
 mod sync;
+mod table;
 mod wait;
 mod wait_group;
 
@@ -240,6 +241,7 @@ pub use lock::{
 };
 pub use once::{InitError, Lazy, OnceCell};
 pub use record::{Cycle, Holder, LockId, Note, Wait, Waits, What, waiting_for, waits};
+pub use table::{Keys, LockTable, TableGuard, TableRequest};
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
 

@@ -1,7 +1,7 @@
 //! Classes of locks, with names.
 
 use super::{LockId, OrderedMutex, OrderedRwLock};
-use crate::sync::name_class;
+use crate::sync::{name_class, next_numbers};
 
 /// A class of locks: its place in the order of all classes, and a name for errors, `Debug` and [`waits`](crate::waits).
 ///
@@ -70,6 +70,11 @@ impl LockClass {
 
     fn fresh(&self) -> LockId {
         self.register();
-        LockId::fresh_in(self.class)
+        self.numbered(next_numbers(1).start)
+    }
+
+    /// The fresh id with this number, which is used for nothing else.
+    pub(crate) fn numbered(&self, number: u64) -> LockId {
+        LockId::fresh_in(self.class, number)
     }
 }

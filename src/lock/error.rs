@@ -167,7 +167,7 @@ impl fmt::Display for LockError {
                 write!(
                     f,
                     "lock {wanted} wanted while lock {held} is held, acquired at {place}; release that first, or acquire \
-                     both in one lock_all: fresh ids of one class have no order"
+                     both in one lock_all: no two locks of this class are waited for one after the other"
                 )
             }
             LockError::OutOfOrder { wanted, held, place } => {

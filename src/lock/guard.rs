@@ -45,7 +45,7 @@ impl<R: Request> Guard<R> {
     /// The calling thread has just acquired the lock in the way that is requested, and no other guard stands for that.
     #[inline(always)]
     #[track_caller]
-    pub(super) unsafe fn new(request: R) -> Self {
+    pub(crate) unsafe fn new(request: R) -> Self {
         let Entry { id, raw } = request.entry();
         held::push(id, Of::Lock { key: raw.key() }, Location::caller());
         Self { request, watch: PanicWatch::new(), thread: PhantomData }
@@ -92,8 +92,12 @@ impl<R: Request> Guard<R> {
         unsafe { Guard::new(request) }
     }
 
+    pub(crate) fn request(guard: &Self) -> &R {
+        &guard.request
+    }
+
     /// Recovers the value with `recover`. If that panics the lock is poisoned, even on a thread that is unwinding already.
-    pub(super) fn recover<T>(mut self, recover: impl FnOnce(&mut R::Target) -> T) -> T
+    pub(crate) fn recover<T>(mut self, recover: impl FnOnce(&mut R::Target) -> T) -> T
     where
         R: Exclusive,
     {
@@ -107,7 +111,7 @@ impl<R: Request> Guard<R> {
     /// code, which could lock.)
     #[inline(always)]
     #[track_caller]
-    pub(super) fn lock(request: R, limit: &Limit<'_>) -> Result<Self, LockError> {
+    pub(crate) fn lock(request: R, limit: &Limit<'_>) -> Result<Self, LockError> {
         let lock = request.entry();
         may_wait(lock.id)?;
         if let Err(met) = lock.raw.try_fast() {
@@ -120,7 +124,7 @@ impl<R: Request> Guard<R> {
     /// Acquires the lock if it is available now.
     #[inline]
     #[track_caller]
-    pub(super) fn try_lock(request: R) -> Result<Self, LockError> {
+    pub(crate) fn try_lock(request: R) -> Result<Self, LockError> {
         let lock = request.entry();
         match lock.raw.try_lock() {
             // SAFETY: the lock was just acquired.

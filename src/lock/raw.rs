@@ -8,10 +8,39 @@ use crate::record::{Call, What};
 use crate::wait::{Limit, RawMutex, RawRwLock, Refused, Timer};
 
 #[derive(Clone, Copy)]
-pub(super) enum Raw<'r> {
+pub(crate) enum Raw<'r> {
     Mutex(&'r RawMutex),
+    Keyed(&'r Keyed),
     Read(&'r RawRwLock),
     Write(&'r RawRwLock),
+}
+
+/// The mutex of something that a key names.
+pub(crate) struct Keyed {
+    raw: RawMutex,
+    show: Show,
+}
+
+/// Writes the key of the [`Keyed`] at this address.
+///
+/// # Safety
+/// The `Keyed` at this address was made with this function, and lives.
+pub(crate) type Show = unsafe fn(usize) -> String;
+
+impl Keyed {
+    /// Of which `show` writes the key.
+    pub(crate) fn new(show: Show) -> Self {
+        Self { raw: RawMutex::new(), show }
+    }
+
+    pub(crate) fn raw(&self) -> &RawMutex {
+        &self.raw
+    }
+
+    fn key(&self) -> String {
+        // SAFETY: this is it.
+        unsafe { (self.show)(ptr::from_ref(self).addr()) }
+    }
 }
 
 /// A state that a first try met.
@@ -24,6 +53,7 @@ impl Raw<'_> {
     pub(super) fn key(self) -> usize {
         match self {
             Raw::Mutex(raw) => ptr::from_ref(raw).addr(),
+            Raw::Keyed(keyed) => ptr::from_ref(&keyed.raw).addr(),
             Raw::Read(raw) => ptr::from_ref(raw).addr() + 1,
             Raw::Write(raw) => ptr::from_ref(raw).addr(),
         }
@@ -34,6 +64,7 @@ impl Raw<'_> {
     pub(super) fn try_fast(self) -> Result<(), Met> {
         match self {
             Raw::Mutex(raw) => raw.try_fast().map_err(|state| Met(state.into())),
+            Raw::Keyed(keyed) => keyed.raw.try_fast().map_err(|state| Met(state.into())),
             Raw::Read(raw) => raw.try_read_fast().map_err(Met),
             Raw::Write(raw) => raw.try_write_fast().map_err(Met),
         }
@@ -43,6 +74,7 @@ impl Raw<'_> {
     pub(super) fn call(self, id: LockId, place: &'static Location<'static>) -> Call {
         let (what, key) = match self {
             Raw::Mutex(raw) => (What::Lock(id), ptr::from_ref(raw).addr()),
+            Raw::Keyed(keyed) => (What::Key(id, keyed.key().into()), ptr::from_ref(&keyed.raw).addr()),
             Raw::Read(raw) => (What::Read(id), ptr::from_ref(raw).addr()),
             Raw::Write(raw) => (What::Write(id), ptr::from_ref(raw).addr()),
         };
@@ -62,6 +94,7 @@ impl Raw<'_> {
         let (Met(state), timer) = (met, &mut Timer::new(limit, self.call(id, place)));
         let had = match self {
             Raw::Mutex(raw) => raw.lock_slow(state as u8, timer),
+            Raw::Keyed(keyed) => keyed.raw.lock_slow(state as u8, timer),
             Raw::Read(raw) => raw.read_slow(state, timer),
             Raw::Write(raw) => raw.write_slow(state, timer),
         };
@@ -71,6 +104,7 @@ impl Raw<'_> {
     pub(super) fn lock(self, timer: &mut Timer<'_>) -> Result<(), Refused> {
         match self {
             Raw::Mutex(raw) => raw.lock(timer),
+            Raw::Keyed(keyed) => keyed.raw.lock(timer),
             Raw::Read(raw) => raw.read(timer),
             Raw::Write(raw) => raw.write(timer),
         }
@@ -80,6 +114,7 @@ impl Raw<'_> {
     pub(super) fn try_lock(self) -> Result<(), Refused> {
         match self {
             Raw::Mutex(raw) => raw.try_lock(),
+            Raw::Keyed(keyed) => keyed.raw.try_lock(),
             Raw::Read(raw) => raw.try_read(),
             Raw::Write(raw) => raw.try_write(),
         }
@@ -90,6 +125,7 @@ impl Raw<'_> {
     pub(super) fn unlock(self) {
         match self {
             Raw::Mutex(raw) => raw.unlock(),
+            Raw::Keyed(keyed) => keyed.raw.unlock(),
             Raw::Read(raw) => raw.unlock_read(),
             Raw::Write(raw) => raw.unlock_write(),
         }
@@ -100,7 +136,7 @@ impl Raw<'_> {
     pub(super) fn downgrade(self) {
         match self {
             Raw::Write(raw) => raw.downgrade(),
-            Raw::Mutex(_) | Raw::Read(_) => unreachable!("only what writes is downgraded"),
+            _ => unreachable!("only what writes is downgraded"),
         }
     }
 
@@ -109,6 +145,7 @@ impl Raw<'_> {
     pub(super) fn poison(self) {
         match self {
             Raw::Mutex(raw) => raw.poison(),
+            Raw::Keyed(keyed) => keyed.raw.poison(),
             Raw::Read(raw) => raw.unlock_read(),
             Raw::Write(raw) => raw.poison(),
         }

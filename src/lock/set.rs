@@ -11,13 +11,13 @@ use super::raw::Raw;
 mod sealed {
     pub trait Sealed {}
 }
-pub(super) use sealed::Sealed;
+pub(crate) use sealed::Sealed;
 
 /// A lock as [`lock_all`](crate::lock_all) sees it.
 #[derive(Clone, Copy)]
 pub struct Entry<'r> {
-    pub(super) id: LockId,
-    pub(super) raw: Raw<'r>,
+    pub(crate) id: LockId,
+    pub(crate) raw: Raw<'r>,
 }
 
 /// One lock of a set.

@@ -191,6 +191,11 @@ pub(super) fn may_wait(wanted: LockId) -> Result<(), LockError> {
     held::may_wait(wanted).map_err(|(held, place)| LockError::OutOfOrder { wanted, held, place })
 }
 
+/// Whether the thread may wait for this lock, of a class of which it must hold none.
+pub(crate) fn may_wait_in_class(wanted: LockId) -> Result<(), LockError> {
+    held::may_wait(wanted.floor()).map_err(|(held, place)| LockError::OutOfOrder { wanted, held, place })
+}
+
 impl How<'_> {
     /// Whether the thread may acquire a set in this way whose lowest id is this one.
     #[inline(always)]

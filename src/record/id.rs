@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::sync::{class_name, next_number};
+use crate::sync::{class_name, next_numbers};
 
 /// Identifies a lock, and is its place in the order of all locks.
 ///
@@ -82,13 +82,13 @@ impl LockId {
         Self::fresh_of(NO_CLASS)
     }
 
-    /// Creates a fresh id in this class.
-    pub(crate) fn fresh_in(class: u32) -> Self {
-        Self::fresh_of(class.into())
+    /// Creates a fresh id in this class, of a number that is [used](next_numbers) for nothing else.
+    pub(crate) const fn fresh_in(class: u32, number: u64) -> Self {
+        Self { rank: 2 * class as u64 + 1, number }
     }
 
     fn fresh_of(class: u64) -> Self {
-        Self { rank: 2 * class + 1, number: next_number() }
+        Self { rank: 2 * class + 1, number: next_numbers(1).start }
     }
 
     fn is_fresh(self) -> bool {
@@ -98,6 +98,11 @@ impl LockId {
     /// Whether both are fresh ids of one class: neither is waited for while the other is held.
     pub(crate) fn is_unordered_with(self, other: Self) -> bool {
         self.is_fresh() && self.rank == other.rank
+    }
+
+    /// What comes first in the class of a fresh id.
+    pub(crate) fn floor(self) -> Self {
+        Self { rank: self.rank & !1, number: 0 }
     }
 
     /// What a wait has to be above while this is held: of a fresh id its whole class.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::LockId;
 
@@ -11,6 +12,8 @@ use super::LockId;
 pub enum What {
     /// To acquire a mutex, by itself or as one of a set.
     Lock(LockId),
+    /// To acquire the lock of a key of a [`LockTable`](crate::LockTable); and the key, as `Debug` writes it.
+    Key(LockId, Arc<str>),
     /// To acquire a read-write lock to read.
     Read(LockId),
     /// To acquire a read-write lock to write.
@@ -42,6 +45,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             What::Lock(id) => write!(f, "lock {id}"),
+            What::Key(id, key) => write!(f, "lock {id} of key {key}"),
             What::Read(id) => write!(f, "lock {id}, to read"),
             What::Write(id) => write!(f, "lock {id}, to write"),
             What::Cell => f.write_str("the value of a cell"),

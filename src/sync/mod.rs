@@ -23,7 +23,8 @@
 //! | `in_register` | keeps an address from being folded into an instruction | the pointer |
 //! | `opaque` | a word that is not made into a branch | the word |
 //! | `ord!`, `step!`, `covered!` | the literal, `true`, nothing | names that a mutation run can weaken or see |
-//! | `next_number`, `name_class`, `class_name` | numbers and names of the process | the same |
+//! | `HashState` | hashes that nobody can foresee | the same in each execution |
+//! | `next_numbers`, `name_class`, `class_name` | numbers and names of the process | the same |
 //! | `const_fn!`, `array!` | a `const fn`, an array | a `fn`, since loom's constructors are not const |
 
 #[cfg(all(loom, any(test, feature = "loom")))]
@@ -37,10 +38,10 @@ mod real;
 use real as world;
 
 pub(crate) use world::{
-    AtomicPtr, AtomicU8, AtomicU64, FilterOp, ForProcess, Global, Lock, Ordering, ParkResult, ParkToken, Shown, Slot,
-    Spin, Thread, ThreadId, UnparkResult, UnparkToken, UnsafeCell, array, cleanup, const_fn, covered, current,
-    each_shown, global, in_register, is_recording, local, now, opaque, ord, owned_load, park, per_process, show, stamp,
-    step, unpark_all, unpark_filter, yield_now,
+    AtomicPtr, AtomicU8, AtomicU64, FilterOp, ForProcess, Global, HashState, Lock, Ordering, ParkResult, ParkToken,
+    Shown, Slot, Spin, Thread, ThreadId, UnparkResult, UnparkToken, UnsafeCell, array, cleanup, const_fn, covered,
+    current, each_shown, global, in_register, is_recording, local, now, opaque, ord, owned_load, park, per_process,
+    show, stamp, step, unpark_all, unpark_filter, yield_now,
 };
 
 #[cfg(feature = "crossbeam-channel")]
@@ -52,7 +53,7 @@ pub(crate) use world::PerProcess;
 mod names;
 mod panic_watch;
 
-pub(crate) use names::{class_name, name_class, next_number};
+pub(crate) use names::{class_name, name_class, next_numbers};
 pub(crate) use panic_watch::PanicWatch;
 pub(crate) use std::time::Instant;
 use world::{panicking, thread_id};

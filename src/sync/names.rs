@@ -1,14 +1,16 @@
 //! What there is once in a process, in both worlds: no model depends on it.
 
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// Returns a number that no other call in this process gets: 1, 2 and so on.
-pub(crate) fn next_number() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
+/// Returns so many numbers that no other call in this process gets, from 1 on.
+pub(crate) fn next_numbers(count: u64) -> Range<u64> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
 
     // Relaxed: no other memory goes with it.
-    LAST.fetch_add(1, Ordering::Relaxed) + 1
+    let first = NEXT.fetch_add(count, Ordering::Relaxed);
+    first..first + count
 }
 
 /// The name of a class. Once in the list it stays there.

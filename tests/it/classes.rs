@@ -163,7 +163,10 @@ fn names() {
 
         let guard = bed.lock().unwrap();
         let error = BED.mutex(1).lock().unwrap_err().to_string();
-        assert!(error.contains(&format!("while lock {id} is held")) && error.contains("fresh ids"), "{error}");
+        assert!(
+            error.contains(&format!("while lock {id} is held")) && error.contains("one after the other"),
+            "{error}"
+        );
         thread::scope(|threads| {
             threads.spawn(|| drop(bed.lock()));
             while !waits().iter().any(|wait| wait.what().to_string() == format!("lock {id}")) {

@@ -31,6 +31,7 @@ mod rwlock;
 mod serialize;
 mod sets;
 mod stress;
+mod table;
 mod thread;
 #[cfg(not(miri))]
 mod transfer;

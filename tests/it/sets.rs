@@ -227,7 +227,7 @@ fn guards_of_a_part() {
     assert!(in_part.is_err() && lock.is_poisoned());
     lock.clear_poison();
     let in_map = catch_unwind(AssertUnwindSafe(|| {
-        Guard::map(lock.lock().unwrap(), |_| -> &mut u8 { panic!("on purpose") });
+        drop(Guard::map(lock.lock().unwrap(), |_| -> &mut u8 { panic!("on purpose") }));
     }));
     assert!(in_map.is_err() && lock.is_poisoned());
     holds_nothing();

@@ -20,6 +20,9 @@ pub(crate) use loom::thread::{Thread, ThreadId, current};
 pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter};
 pub(crate) use slot::Slot;
 
+/// Hashes the same in each execution.
+pub(crate) type HashState = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+
 /// The calling thread of the model.
 pub(crate) fn thread_id() -> ThreadId {
     loom::thread::current().id()

@@ -20,6 +20,7 @@ pub(crate) use process::{Own, PerProcess};
 pub(crate) use shown::Shown;
 pub(crate) use slot::Slot;
 pub(crate) use spin::Spin;
+pub(crate) use std::hash::RandomState as HashState;
 pub(crate) use std::thread::{Thread, ThreadId, panicking, yield_now};
 pub(crate) use threads::{each_shown, show};
 
