@@ -187,14 +187,15 @@ impl<K, V> Shard<K, V> {
             }
             // SAFETY: nobody uses the slot any more, and who comes needs the lock of the shard.
             let vacant = unsafe { this.value.shared() }.is_none() && !this.keyed.raw().is_poisoned();
-            if vacant && step!("table.leave-removes") {
+            let gone = vacant && step!("table.leave-removes");
+            if gone {
                 // SAFETY: the lock is held, and the slot is in the map (invariant 1).
                 unsafe { unlink(map, slot) };
                 if map.capacity() > ROOM && map.len() < map.capacity() / 8 {
                     map.shrink_to(map.len() * 2);
                 }
             }
-            vacant
+            gone
         });
         if gone {
             // SAFETY: made by `enter`, and out of the map, so nobody finds it any more. Here the key is dropped, without the lock.

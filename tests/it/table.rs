@@ -226,8 +226,13 @@ fn keys_whose_code_misbehaves() {
     static TABLE: LazyLock<LockTable<Back>> = LazyLock::new(|| LockTable::new(&PATIENT));
     static BACK: AtomicBool = AtomicBool::new(false);
 
-    #[derive(Debug, Hash)]
+    #[derive(Debug)]
     struct Back(u32);
+    impl Hash for Back {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            self.0.hash(state);
+        }
+    }
     impl PartialEq for Back {
         fn eq(&self, other: &Self) -> bool {
             if BACK.load(Relaxed) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::explore::{Judge, Shared, explore, explore_bounded, explore_bounded_on_both, spawn};
 use crate::model::find_deadlocks;
-use crate::{CancelToken, Cycle, InitError, Limit, LockError, OnceCell, OrderedMutex, OrderedRwLock, lock_all};
+use crate::{CancelToken, Cycle, Guard, InitError, Limit, LockError, OnceCell, OrderedMutex, OrderedRwLock, lock_all};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -579,4 +579,47 @@ fn second_writer() {
         }
         drop(held);
     });
+}
+
+/// Fails if a thread that writes, becomes a reader and waits for a cell hangs with the one that makes it and waits to write. Two
+/// threads.
+#[test]
+fn downgraded_against_a_writer() {
+    let ends = Ends::default();
+    let seen = ends.clone();
+    explore([1_281, 300], &[], move || {
+        find_deadlocks();
+        let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
+        let judge = ends.judge();
+        let held = shared.0.write().unwrap();
+        spawn({
+            let (shared, judge) = (shared.clone(), judge.clone());
+            move || make_under(&shared.1, &judge, 1, || shared.0.write())
+        });
+        let held = Guard::downgrade(held);
+        judge.note((0, get(&shared.1, || 1)));
+        drop(held);
+    });
+    seen.expect(&[0, 1]);
+}
+
+/// Fails if a reader that slept for a writer which has become a reader is taken to wait for it still. Two threads.
+#[test]
+fn downgraded_with_a_reader_asleep() {
+    let ends = Ends::default();
+    let seen = ends.clone();
+    explore([2_141, 428], &[], move || {
+        find_deadlocks();
+        let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
+        let judge = ends.judge();
+        let held = shared.0.write().unwrap();
+        spawn({
+            let (shared, judge) = (shared.clone(), judge.clone());
+            move || make_under(&shared.1, &judge, 1, || shared.0.read())
+        });
+        let held = Guard::downgrade(held);
+        judge.note((0, get(&shared.1, || 1)));
+        drop(held);
+    });
+    seen.expect(&[]);
 }

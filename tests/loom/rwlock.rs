@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::explore::{Judge, Shared, explore, explore_bounded_on_both, spawn};
 use crate::sync::model::execution::pretend_panicking;
 use crate::wait::{RawRwLock, Refused, Timer};
-use crate::{CancelToken, Limit, LockError, OrderedMutex, OrderedRwLock, Stopped, lock_all};
+use crate::{CancelToken, Guard, Limit, LockError, OnceCell, OrderedMutex, OrderedRwLock, Stopped, lock_all};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -456,5 +456,76 @@ fn mark_of_one_writer_behind_a_reader() {
             }
         });
         drop(guard);
+    });
+}
+
+/// Fails if a writer comes between while another becomes a reader, if that sleeps on afterwards, or if it does not see what was
+/// written. Two threads.
+#[test]
+fn downgrade_before_a_writer() {
+    explore([23, 36], &["rw.last-reader"], || {
+        let lock = lock();
+        let mut guard = lock.write().unwrap();
+        let free = free_at_last(&lock);
+        spawn({
+            let (lock, free) = (lock.clone(), free.clone());
+            move || {
+                let mut guard = lock.write().unwrap();
+                assert_eq!(*guard, 1);
+                *guard = 2;
+                drop(guard);
+                drop(free);
+            }
+        });
+        *guard = 1;
+        let guard = Guard::downgrade(guard);
+        assert_eq!(*guard, 1);
+        drop(guard);
+        drop(free);
+    });
+}
+
+/// Fails if a reader sleeps on while the writer that it slept for reads on, or does not see what that wrote. Two threads.
+#[test]
+fn downgrade_with_a_reader_asleep() {
+    explore([60, 231], &["rw.downgrade-let-in"], || {
+        let lock = lock();
+        let has_read = Shared::new(OnceCell::new());
+        let mut guard = lock.write().unwrap();
+        spawn({
+            let (lock, has_read) = (lock.clone(), has_read.clone());
+            move || has_read.set(read(&lock)).unwrap()
+        });
+        *guard = 1;
+        let guard = Guard::downgrade(guard);
+        assert_eq!(has_read.wait(), &1);
+        drop(guard);
+    });
+}
+
+/// Fails if of a reader and a writer that wait for a writer the reader is not let in as that becomes a reader, or the writer sleeps on
+/// when both have read. Three threads.
+#[test]
+fn downgrade_with_both_asleep() {
+    explore([314_153, 255_465], &["rw.downgrade-let-in", "rw.last-reader"], || {
+        let lock = lock();
+        let free = free_at_last(&lock);
+        let guard = lock.write().unwrap();
+        spawn({
+            let (lock, free) = (lock.clone(), free.clone());
+            move || {
+                write(&lock);
+                drop(free);
+            }
+        });
+        spawn({
+            let (lock, free) = (lock.clone(), free.clone());
+            move || {
+                read(&lock);
+                drop(free);
+            }
+        });
+        drop(Guard::downgrade(guard));
+        drop(free);
     });
 }

@@ -288,7 +288,7 @@ impl<K, V> LockTable<K, V> {
 
     /// The locks of keys, if this thread may wait for them.
     #[track_caller]
-    fn waitable<'t, S: Keys<K>>(&'t self, keys: S) -> Result<S::Set<'t, V>, LockError> {
+    pub(crate) fn waitable<'t, S: Keys<K>>(&'t self, keys: S) -> Result<S::Set<'t, V>, LockError> {
         let set = keys.requests(Entering(self));
         let mut lowest = None;
         set.each(|lock| lowest = Some(lowest.map_or(lock.id, |lowest| lock.id.min(lowest))));
