@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | guard values, and acquire several locks at once, in any order, without deadlock | [`OrderedMutex`] and [`lock_all`] |
 //! | let many threads read or one write, in the same order as the other locks | [`OrderedRwLock`] |
+//! | lock records by key, one or several, where there is no object to guard | [`LockTable`] |
 //! | initialise a value once, within a limit, or by an initialiser that may fail | [`OnceCell`]; [`Lazy`] |
 //! | wait until a number of workers are done, and learn of their panics | [`WaitGroup`] |
 //! | count exactly, or up to a bound | [`Counter`] |
@@ -98,6 +99,8 @@
 //! | [`OrderedMutex`], one or in a set | a guard is dropped, also by a panic | the lock is acquired next, also to recover the value |
 //! | [`OrderedRwLock`] | a writer's guard is dropped | the lock is acquired later, to read or to write |
 //! | | a reader's guard is dropped | the lock is acquired later, to write |
+//! | | a writer becomes a reader | the lock is acquired later, to read or to write |
+//! | [`LockTable`] | a guard of a key is dropped | the lock of the same key is acquired next |
 //! | [`OnceCell`] | an initialiser returns a value, or `set` stores one | any call returns the value |
 //! | | an initialiser fails or panics | the next initialiser begins |
 //! | [`Lazy`] | the initialiser returns | any access returns the value |
@@ -154,7 +157,7 @@
 //!
 //! The crate panics only where the return type has no room for an error, and the panic names the caller's line: a
 //! re-entrant initialiser or a deadlock, in a form that has no error for it; an access to a [`Lazy`] value whose initialiser
-//! panicked; a third token in a [`Limit`]; an index that is out of bounds for a set; more than 2^31 workers of one
+//! panicked; a key of a [`LockTable`] whose `Eq` uses a table; a third token in a [`Limit`]; an index that is out of bounds for a set; more than 2^31 workers of one
 //! group; and `done` if the system cannot create a thread.
 //!
 //! # What hangs

@@ -63,7 +63,8 @@ impl<R: Request> Guard<R> {
     ///
     /// let ward = OrderedMutex::from(Ward { name: "surgery", beds: 40 });
     /// *beds(&ward)? -= 1;
-    /// assert_eq!((ward.lock()?.name, ward.lock()?.beds), ("surgery", 39));
+    /// let ward = ward.into_inner();
+    /// assert_eq!((ward.name, ward.beds), ("surgery", 39));
     /// # Ok::<(), LockError>(())
     /// ```
     pub fn map<U: ?Sized>(mut guard: Self, part: impl FnOnce(&mut R::Target) -> &mut U) -> MappedGuard<R, U>
