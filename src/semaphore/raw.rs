@@ -169,6 +169,15 @@ impl RawSemaphore {
     pub(super) fn is_parked(&self) -> bool {
         self.word.fetch_or(0, Relaxed) & PARKED != 0
     }
+
+    /// Takes the first of several sleepers out of the queue, for models.
+    #[cfg(all(loom, test))]
+    pub(super) fn wake_first_of_several(&self) -> bool {
+        let first = Cell::new(true);
+        let next = |_| if first.replace(false) { FilterOp::Unpark } else { FilterOp::Stop };
+        // SAFETY: the callbacks change cells only.
+        unsafe { unpark_filter(self.key(), next, |_| UnparkToken(0)) }.have_more_threads
+    }
 }
 
 /// Whether so many permits can be taken from a word.

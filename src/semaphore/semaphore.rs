@@ -299,7 +299,7 @@ impl Semaphore {
 
     /// So many permits, which are given out, come back.
     #[inline]
-    pub(super) fn give(&self, permits: usize) {
+    pub(crate) fn give(&self, permits: usize) {
         if permits != 0 {
             self.raw.give(permits);
         }
@@ -314,6 +314,13 @@ impl Semaphore {
     #[cfg(all(loom, test))]
     pub(crate) fn someone_sleeps(&self) -> bool {
         self.raw.is_parked()
+    }
+
+    /// Takes the first of several sleepers out of the queue, as a late wake-up for something else would, for models. False: one at
+    /// most was there.
+    #[cfg(all(loom, test))]
+    pub(crate) fn wake_first_of_several(&self) -> bool {
+        self.raw.wake_first_of_several()
     }
 }
 

@@ -15,4 +15,5 @@ mod lot;
 mod once;
 mod raw_mutex;
 mod rwlock;
+mod semaphore;
 mod wait_group;
