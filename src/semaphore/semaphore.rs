@@ -139,7 +139,10 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_within<'l>(&self, permits: usize, limit: impl Into<Limit<'l>>) -> Result<Permit<'_>, Stopped> {
-        self.take_within(permits, limit)?;
+        // The conversion is the caller's code. It comes after the look, so that nothing is taken if it panics.
+        if !self.take_now(permits) {
+            self.wait(permits, &limit.into())?;
+        }
         Ok(Permit::new(self, permits))
     }
 
@@ -213,7 +216,10 @@ impl Semaphore {
         permits: usize,
         limit: impl Into<Limit<'l>>,
     ) -> Result<OwnedPermit, Stopped> {
-        self.take_within(permits, limit)?;
+        // As in `acquire_within`.
+        if !self.take_now(permits) {
+            self.wait(permits, &limit.into())?;
+        }
         Ok(OwnedPermit::new(Arc::clone(self), permits))
     }
 
@@ -269,13 +275,6 @@ impl Semaphore {
                 unreachable!("no limit was given: {stopped}");
             }
         }
-    }
-
-    #[inline]
-    #[track_caller]
-    fn take_within<'l>(&self, permits: usize, limit: impl Into<Limit<'l>>) -> Result<(), Stopped> {
-        // The conversion is the caller's code. It comes after the look, so that nothing is taken if it panics.
-        if self.take_now(permits) { Ok(()) } else { self.wait(permits, &limit.into()) }
     }
 
     #[inline]

@@ -26,6 +26,7 @@ mod pool;
 mod process;
 mod properties;
 mod rwlock;
+mod semaphore;
 #[cfg(feature = "serde")]
 mod serialize;
 mod stress;
