@@ -11,6 +11,8 @@ mod blocking;
 mod cancel;
 #[cfg(feature = "crossbeam-channel")]
 mod channel;
+#[cfg(not(miri))]
+mod connection_pool;
 mod counter;
 mod deadlock;
 mod errors;

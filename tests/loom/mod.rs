@@ -13,6 +13,7 @@ mod giving_up;
 mod lock;
 mod lot;
 mod once;
+mod pool;
 mod raw_mutex;
 mod rwlock;
 mod semaphore;
