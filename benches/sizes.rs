@@ -21,9 +21,9 @@ use crossbeam_utils::CachePadded;
 
 use raddle::{
     CancelOnDrop, CancelToken, Counter, Cycle, Guard, Holder, InitError, Lazy, Limit, LockError, LockId, Locked, Note,
-    OnceCell, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit,
-    ReadRequest, Semaphore, ShardedCounter, Stopped, Wait, WaitError, WaitGroup, Waits, What, Worker, WorkerPanicked,
-    WriteRequest,
+    OnceCell, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedPermit,
+    OwnedWorker, Permit, ReadRequest, Semaphore, ShardedCounter, Stopped, Wait, WaitError, WaitGroup, Waits, What,
+    Worker, WorkerPanicked, WriteRequest,
 };
 use serde_json::{Value, json};
 

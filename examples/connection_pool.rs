@@ -33,8 +33,8 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(number: u32) -> Box<Self> {
-        Box::new(Self { number, busy: AtomicBool::new(false), broken: AtomicBool::new(false) })
+    fn open(number: u32) -> Self {
+        Self { number, busy: AtomicBool::new(false), broken: AtomicBool::new(false) }
     }
 
     /// False: somebody else was using the connection.
@@ -49,14 +49,14 @@ impl Connection {
 struct Pool {
     /// A permit for each connection in the list.
     places: Semaphore,
-    free: OrderedMutex<Vec<Box<Connection>>>,
+    free: OrderedMutex<Vec<Connection>>,
 }
 
 /// A connection, given back when dropped, unless it broke.
 struct Lease<'a> {
     pool: &'a Pool,
     /// There until it is dropped.
-    held: Option<(Box<Connection>, Permit<'a>)>,
+    held: Option<(Connection, Permit<'a>)>,
 }
 
 impl Pool {
