@@ -21,9 +21,9 @@ use crossbeam_utils::CachePadded;
 
 use raddle::{
     CancelOnDrop, CancelToken, Counter, Cycle, Guard, Holder, InitError, Lazy, Limit, LockError, LockId, Locked, Note,
-    OnceCell, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedWorker,
-    ReadRequest, ShardedCounter, Stopped, Wait, WaitError, WaitGroup, Waits, What, Worker, WorkerPanicked,
-    WriteRequest,
+    OnceCell, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedPermit,
+    OwnedWorker, Permit, ReadRequest, Semaphore, ShardedCounter, Stopped, Wait, WaitError, WaitGroup, Waits, What,
+    Worker, WorkerPanicked, WriteRequest,
 };
 use serde_json::{Value, json};
 
@@ -69,6 +69,9 @@ fn main() -> std::io::Result<()> {
         OwnedWorker = crossbeam_utils::sync::WaitGroup;
         WaitError;
         WorkerPanicked;
+        Semaphore = tokio::sync::Semaphore, (std::sync::Mutex<usize>, std::sync::Condvar);
+        Permit<'static> = tokio::sync::SemaphorePermit<'static>;
+        OwnedPermit = tokio::sync::OwnedSemaphorePermit;
         Counter = std::sync::atomic::AtomicU64, std::sync::Mutex<u64>;
         ShardedCounter = std::sync::atomic::AtomicU64, std::sync::Mutex<u64>;
         CancelToken = tokio_util::sync::CancellationToken, std::sync::Arc<std::sync::atomic::AtomicBool>;

@@ -7,6 +7,7 @@
 //! | lock records by key, one or several, where there is no object to guard | [`LockTable`] |
 //! | initialise a value once, within a limit, or by an initialiser that may fail | [`OnceCell`]; [`Lazy`] |
 //! | wait until a number of workers are done, and learn of their panics | [`WaitGroup`] |
+//! | let no more than so many threads, or so much work, be under way at once | [`Semaphore`] |
 //! | count exactly, or up to a bound | [`Counter`] |
 //! | count on many threads at the cost of a plain increment | [`ShardedCounter`] |
 //! | bound any of these waits by time | [`Limit`] |
@@ -105,6 +106,7 @@
 //! | | an initialiser fails or panics | the next initialiser begins |
 //! | [`Lazy`] | the initialiser returns | any access returns the value |
 //! | [`WaitGroup`] | a worker is dropped, also by a panic | a wait that it blocked, or that found it gone, returns |
+//! | [`Semaphore`] | a permit is dropped, also by a panic; permits are added | permits are acquired later |
 //! | [`CancelToken`] | the cancel that took effect | a call reports it: [`Stopped::Cancelled`], `is_cancelled`, `wait`, `cause` |
 //! | [`SendWithin`], [`RecvWithin`] | a value is sent | it is received, as in crossbeam-channel |
 //! | [`Counter`], [`ShardedCounter`] | nothing | nothing: each change is one step and orders no other memory |
@@ -225,6 +227,7 @@ mod lock;
 pub mod model;
 mod once;
 mod record;
+mod semaphore;
 #[cfg(feature = "serde")]
 mod serialize;
 mod sync;
@@ -244,6 +247,7 @@ pub use lock::{
 };
 pub use once::{InitError, Lazy, OnceCell};
 pub use record::{Cycle, Holder, LockId, Note, Wait, Waits, What, waiting_for, waits};
+pub use semaphore::{OwnedPermit, Permit, Semaphore};
 pub use table::{Keys, LockTable, TableGuard, TableRequest};
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};

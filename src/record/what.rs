@@ -22,6 +22,8 @@ pub enum What {
     Cell,
     /// For the workers of a group.
     Group,
+    /// For so many permits of a semaphore.
+    Permits(usize),
     /// For a token to be cancelled.
     Token,
     /// For time to pass, in [`CancelToken::sleep`](crate::CancelToken::sleep).
@@ -50,6 +52,8 @@ impl fmt::Display for What {
             What::Write(id) => write!(f, "lock {id}, to write"),
             What::Cell => f.write_str("the value of a cell"),
             What::Group => f.write_str("the workers of a group"),
+            What::Permits(1) => f.write_str("1 permit of a semaphore"),
+            What::Permits(permits) => write!(f, "{permits} permits of a semaphore"),
             What::Token => f.write_str("a token to be cancelled"),
             What::Sleep => f.write_str("time to pass"),
             What::Send => f.write_str("room in a channel"),

@@ -47,6 +47,11 @@ pub(crate) trait Waiter {
         0
     }
 
+    /// How much this sleeper waits for. Wakers may ask for it as [`amount`](super::registration::amount) of its park token.
+    fn amount(&self) -> usize {
+        0
+    }
+
     /// Takes what is waited for, if it can be had now.
     fn attempt(&mut self) -> Option<Self::Output>;
 
@@ -96,8 +101,8 @@ pub(crate) trait Stop {
     /// When the call has to stop; `None` is never. Asked when the call first has to wait.
     fn deadline(&mut self) -> Option<Instant>;
 
-    /// The thread as it is about to sleep in the queue known by `key`.
-    fn sleeper(&self, key: usize) -> Self::Sleeper<'_>;
+    /// The thread as it is about to sleep in the queue known by `key`, for so much.
+    fn sleeper(&self, key: usize, amount: usize) -> Self::Sleeper<'_>;
 }
 
 /// A thread that sleeps, or is about to, as its cancellers see it.
@@ -132,7 +137,7 @@ impl Stop for Never {
         None
     }
 
-    fn sleeper(&self, _key: usize) -> Never {
+    fn sleeper(&self, _key: usize, _amount: usize) -> Never {
         Never
     }
 }
@@ -154,7 +159,7 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, stop: &mut impl Stop) -> Result<W
     let mut spin = Spin::new();
     // Before spinning: from here on the call waits.
     let deadline = stop.deadline();
-    let mut sleeper = pin!(stop.sleeper(waiter.key()));
+    let mut sleeper = pin!(stop.sleeper(waiter.key(), waiter.amount()));
     loop {
         let patience = waiter.patience();
         // A yield may take as long as others' slices of time.

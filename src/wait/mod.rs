@@ -22,5 +22,6 @@ pub use limit::Limit;
 pub(crate) use node::{Cancelled, Node};
 pub(crate) use raw_mutex::{RawMutex, Refused};
 pub(crate) use raw_rwlock::RawRwLock;
+pub(crate) use registration::amount;
 pub use stopped::Stopped;
 pub(crate) use timer::Timer;

@@ -1,7 +1,7 @@
-//! What the cancellers of a sleeping thread know of it, and how they find that in a queue.
+//! What the cancellers and the wakers of a sleeping thread know of it, and how they find that in a queue.
 //!
 //! A park token is the address of the thread's [`Registrations`], whose zeros at the end leave room for the flags of the primitive.
-//! A canceller that finds it in a queue may look at them: the thread leaves neither the queue nor the frame that they are in
+//! Whoever finds it in a queue may look at them: the thread leaves neither the queue nor the frame that they are in
 //! without the lock of the queue.
 
 use std::pin::Pin;
@@ -12,7 +12,11 @@ use crate::sync::{ParkToken, UnsafeCell};
 
 /// A registration for each of those who may cancel the thread's call.
 #[repr(align(64))]
-pub(super) struct Registrations([Option<Registration>; 2]);
+pub(super) struct Registrations {
+    all: [Option<Registration>; 2],
+    /// How much the thread waits for.
+    amount: usize,
+}
 
 const _: () = assert!(align_of::<Registrations>() > FLAGS);
 
@@ -42,12 +46,12 @@ impl Registration {
 }
 
 impl Registrations {
-    pub(super) fn new(all: [Option<Registration>; 2]) -> Self {
-        Self(all)
+    pub(super) fn new(all: [Option<Registration>; 2], amount: usize) -> Self {
+        Self { all, amount }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Registration> {
-        self.0.iter().flatten()
+        self.all.iter().flatten()
     }
 
     /// The park token, from which the thread is known.
@@ -56,13 +60,31 @@ impl Registrations {
     }
 }
 
-/// The registration of a sleeper with this park token with the one at that address, if there is one.
+/// What a sleeper with this park token has, unless nothing can end its wait.
 ///
 /// # Safety
 /// The token is that of a thread which [`block`](super::block::block) has put into a queue whose lock the caller holds until
-/// it uses the registration no more.
-pub(super) unsafe fn registration<'q>(token: ParkToken, with: usize) -> Option<&'q Registration> {
+/// it uses the registrations no more.
+unsafe fn registrations<'q>(token: ParkToken) -> Option<&'q Registrations> {
     // SAFETY: the token has the address of registrations or of none, and they stay pinned while their thread is in the queue.
-    let all = unsafe { ptr::with_exposed_provenance::<Registrations>(token.0 & !FLAGS).as_ref()? };
+    unsafe { ptr::with_exposed_provenance::<Registrations>(token.0 & !FLAGS).as_ref() }
+}
+
+/// The registration of a sleeper with this park token with the one at that address, if there is one.
+///
+/// # Safety
+/// As for [`registrations`].
+pub(super) unsafe fn registration<'q>(token: ParkToken, with: usize) -> Option<&'q Registration> {
+    // SAFETY: passed on to the caller.
+    let all = unsafe { registrations(token)? };
     all.iter().find(|registration| registration.with == with)
+}
+
+/// How much a sleeper with this park token waits for.
+///
+/// # Safety
+/// As for [`registrations`].
+pub(crate) unsafe fn amount(token: ParkToken) -> usize {
+    // SAFETY: passed on to the caller.
+    unsafe { registrations(token) }.map_or(0, |all| all.amount)
 }

@@ -26,10 +26,10 @@ pub(crate) struct UnderNodes<'t> {
 }
 
 impl<'t> UnderNodes<'t> {
-    /// A thread that sleeps in the queue known by `key`.
-    pub(super) fn new(key: usize, timer: &'t Timer<'t>) -> Self {
+    /// A thread that sleeps for so much in the queue known by `key`.
+    pub(super) fn new(key: usize, amount: usize, timer: &'t Timer<'t>) -> Self {
         let registrations = timer.nodes().map(|node| Some(Registration::new(node?.address(), key)));
-        let registrations = Registrations::new(registrations);
+        let registrations = Registrations::new(registrations, amount);
         Self { timer, key, registrations, registered: false, record: None, _pinned: PhantomPinned }
     }
 

@@ -83,7 +83,7 @@ impl<'l> Stop for Timer<'l> {
         })
     }
 
-    fn sleeper(&self, key: usize) -> UnderNodes<'_> {
-        UnderNodes::new(key, self)
+    fn sleeper(&self, key: usize, amount: usize) -> UnderNodes<'_> {
+        UnderNodes::new(key, amount, self)
     }
 }

@@ -12,6 +12,8 @@ mod cancel;
 #[cfg(feature = "crossbeam-channel")]
 mod channel;
 mod classes;
+#[cfg(not(miri))]
+mod connection_pool;
 mod counter;
 mod deadlock;
 mod errors;
@@ -27,6 +29,7 @@ mod pool;
 mod process;
 mod properties;
 mod rwlock;
+mod semaphore;
 #[cfg(feature = "serde")]
 mod serialize;
 mod sets;

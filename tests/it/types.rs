@@ -11,8 +11,9 @@ use std::time::Duration;
 use raddle::{
     AnyRequest, CancelOnDrop, CancelToken, Counter, InitError, Lazy, Limit, LockError, LockId, Locked, MappedGuard,
     OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard,
-    OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedWorker, ReadArcRequest, ReadRequest, ShardedCounter,
-    Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteArcRequest, WriteRequest, lock_all, try_lock_all,
+    OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit, ReadArcRequest,
+    ReadRequest, Semaphore, ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteArcRequest,
+    WriteRequest, lock_all, try_lock_all,
 };
 
 use crate::heap::{heap_kept, heap_taken};
@@ -257,11 +258,14 @@ fn traits_of_tokens() {
 }
 
 #[test]
-fn traits_of_groups_and_counters() {
+fn traits_of_groups_semaphores_and_counters() {
     exactly! {
         WaitGroup = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         Worker<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         OwnedWorker = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Semaphore = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Permit<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        OwnedPermit = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         Counter = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         ShardedCounter = "Send Sync UnwindSafe RefUnwindSafe Unpin";
     }
@@ -277,6 +281,8 @@ fn sizes() {
     assert_eq!(size_of::<OnceCell<u8>>(), 2);
     assert_eq!(size_of::<OnceCell<u64>>(), size_of::<u64>() + align_of::<u64>());
     assert!(size_of::<WaitGroup>() <= 8);
+    assert_eq!(size_of::<Semaphore>(), 16);
+    assert_eq!([size_of::<Permit<'_>>(), size_of::<OwnedPermit>()], [2 * size_of::<usize>(); 2]);
     assert_eq!(size_of::<Counter>(), 8);
     assert_eq!(size_of::<LockId>(), 16);
     assert_eq!(
@@ -296,6 +302,7 @@ static EMPTY: OnceCell<String> = OnceCell::new();
 static FULL: OnceCell<u32> = OnceCell::with_value(3);
 static LAZY: Lazy<Vec<u32>> = Lazy::new(|| vec![4]);
 static GROUP: WaitGroup = WaitGroup::new();
+static SEMAPHORE: Semaphore = Semaphore::new(2);
 static COUNTER: Counter = Counter::new(5);
 static SHARDED: ShardedCounter = ShardedCounter::new();
 const NO_LIMIT: Limit<'static> = Limit::NEVER;
@@ -318,6 +325,7 @@ fn statics() {
                 assert_eq!(EMPTY.get_or_init(|| String::from("made")), "made");
                 assert_eq!(FULL.get(), Some(&3));
                 assert_eq!(LAZY[0], 4);
+                drop(SEMAPHORE.acquire(2));
                 COUNTER.inc();
                 SHARDED.inc();
                 drop(worker);
@@ -384,6 +392,7 @@ fn what_is_made_takes_no_heap_until_it_is_used() {
         let group = WaitGroup::new();
         drop(group.worker());
         group.wait().unwrap();
+        drop(Semaphore::new(1).acquire(1));
         let sharded = ShardedCounter::new();
         assert_eq!((sharded.sum(), sharded.take()), (0, 0));
         let counter = Counter::new(1);

@@ -6,14 +6,14 @@ use std::thread::{self, Builder, ScopedJoinHandle};
 use std::time::Duration;
 
 use raddle::{
-    CancelToken, Limit, LockError, OnceCell, OrderedMutex, OrderedRwLock, Stopped, Wait, WaitGroup, Waits, What,
-    lock_all, waiting_for, waits,
+    CancelToken, Limit, LockError, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, Wait, WaitGroup, Waits,
+    What, lock_all, waiting_for, waits,
 };
 
 use crate::stress::watched;
 
 /// Until a thread of this name waits: its wait.
-fn wait_of(name: &str) -> Wait {
+pub(crate) fn wait_of(name: &str) -> Wait {
     loop {
         if let Some(wait) = waits().into_iter().find(|wait| wait.thread_name() == Some(name)) {
             return wait;
@@ -23,7 +23,7 @@ fn wait_of(name: &str) -> Wait {
 }
 
 /// A thread with a name, in a scope.
-fn named<'s, R: Send + 's>(
+pub(crate) fn named<'s, R: Send + 's>(
     threads: &'s thread::Scope<'s, '_>,
     name: &str,
     work: impl FnOnce() -> R + Send + 's,
@@ -39,6 +39,7 @@ fn every_kind_of_wait() {
         let shared = OrderedRwLock::new(2, ());
         let [cell, empty] = [OnceCell::new(), OnceCell::<u8>::new()];
         let group = WaitGroup::new();
+        let permits = &Semaphore::new(0);
         let [end, token] = [(); 2].map(|()| CancelToken::new());
         let (lock, shared, cell, empty, group, end, token) = (&lock, &shared, &cell, &empty, &group, &end, &token);
         thread::scope(|threads| {
@@ -66,6 +67,8 @@ fn every_kind_of_wait() {
             let set = (shared.as_read(), lock);
             check("set", What::Lock(lock.id()), Some(lock_line), Box::new(move || drop(lock_all(set))));
             check("group", What::Group, None, Box::new(|| _ = group.wait()));
+            check("permits", What::Permits(2), None, Box::new(|| drop(permits.acquire(2))));
+            check("permits within", What::Permits(1), None, Box::new(|| drop(permits.acquire_within(1, end))));
             check("token", What::Token, None, Box::new(|| _ = end.wait(Limit::NEVER)));
             check("sleep", What::Sleep, None, Box::new(|| _ = end.sleep(Duration::MAX)));
             check(
@@ -95,6 +98,7 @@ fn every_kind_of_wait() {
             };
             check("note", says, None, Box::new(answer));
             drop((guard, write, worker));
+            permits.add_permits(2);
             end.cancel();
             token.cancel();
             threads_of.into_iter().for_each(|thread| thread.join().unwrap());

@@ -129,6 +129,7 @@ fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
         "node" | "sleeper" | "tree" => "models::cancel::",
         "once" => "models::once::",
         "rw" => "models::rwlock::",
+        "semaphore" => "models::semaphore::",
         _ => "models::raw_mutex::",
     };
     let (near, far): (Vec<_>, Vec<_>) = models.iter().partition(|name| name.starts_with(home));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raddle::{
-    CancelToken, InitError, Limit, OnceCell, OrderedMutex, OrderedRwLock, Stopped, WaitError, WaitGroup, lock_all,
-    lock_all_within, try_lock_all,
+    CancelToken, InitError, Limit, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, WaitError, WaitGroup,
+    lock_all, lock_all_within, try_lock_all,
 };
 
 use super::why;
@@ -93,6 +93,7 @@ pub(super) fn table() -> Vec<Row> {
     rows.extend(sets());
     rows.extend(cells());
     rows.extend(tokens());
+    rows.extend(semaphores());
     #[cfg(feature = "crossbeam-channel")]
     rows.extend(super::channels::rows());
     rows.push(Row::new(
@@ -299,6 +300,38 @@ fn cells() -> Vec<Row> {
         Row::new(wait_name, Cell::new, Calls { closed: failed, call: watch, unlimited, intact }),
         Row::new(init_name, Cell::new, Calls { closed: failed, call: init, unlimited, intact }),
         Row::new(try_name, Cell::new, Calls { closed: failed, call: try_init, unlimited, intact }),
+    ]
+}
+
+/// As many permits as there are, and some of them.
+fn semaphores() -> Vec<Row> {
+    type Permits = Arc<Semaphore>;
+    let some = |semaphore: &Permits, f: &mut dyn FnMut()| {
+        let _permit = semaphore.acquire(1);
+        f();
+    };
+    let all = |semaphore: &Permits, f: &mut dyn FnMut()| {
+        let _permit = semaphore.acquire(3);
+        f();
+    };
+    let intact = |semaphore: &Permits| {
+        assert_eq!((semaphore.available(), Arc::strong_count(semaphore)), (3, 1));
+        drop(semaphore.try_acquire(3).unwrap());
+    };
+    let new = || Arc::new(Semaphore::new(3));
+    let large: fn(&Permits, Stop<'_>) -> _ = |semaphore, stop| semaphore.acquire_within(3, stop.limit).map(drop);
+    let small: fn(&Permits, Stop<'_>) -> _ = |semaphore, stop| semaphore.acquire_within(1, stop.limit).map(drop);
+    let owned: fn(&Permits, Stop<'_>) -> _ = |semaphore, stop| semaphore.acquire_owned_within(3, stop.limit).map(drop);
+    let [name, owned_name] = ["semaphore/semaphore.rs::acquire_within", "semaphore/semaphore.rs::acquire_owned_within"];
+    vec![
+        Row::new(name, new, Calls { closed: some, call: large, unlimited: |it| drop(it.acquire(3)), intact }),
+        Row::new(name, new, Calls { closed: all, call: large, unlimited: |it| drop(it.acquire(2)), intact }),
+        Row::new(name, new, Calls { closed: all, call: small, unlimited: |it| drop(it.acquire(3)), intact }),
+        Row::new(
+            owned_name,
+            new,
+            Calls { closed: some, call: owned, unlimited: |it| drop(it.acquire_owned(3)), intact },
+        ),
     ]
 }
 

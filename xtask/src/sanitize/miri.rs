@@ -15,7 +15,8 @@ use super::{Failed, NotRun, Outcome, Passed, Wish, tool};
 const FOLDER: &str = "miri";
 
 /// The modules of tests that are about what happens between threads. The quick run is these.
-const BETWEEN_THREADS: [&str; 8] = ["cancel", "channel", "counter", "lock", "once", "rwlock", "stress", "wait_group"];
+const BETWEEN_THREADS: [&str; 9] =
+    ["cancel", "channel", "counter", "lock", "once", "rwlock", "semaphore", "stress", "wait_group"];
 
 /// Random programs, most of them on one thread. They take as long as all the others, so they get fewer seeds.
 const PROPERTIES: [&str; 1] = ["properties"];
