@@ -233,7 +233,7 @@ pub use cancel::{CancelOnDrop, CancelToken};
 pub use channel::{RecvWithin, RecvWithinError, SendWithin, SendWithinError};
 pub use counter::{Counter, ShardedCounter};
 pub use lock::{
-    Guard, LockError, LockSet, Locked, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock,
+    Condvar, Guard, LockError, LockSet, Locked, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock,
     OrderedWriteGuard, ReadRequest, WriteRequest, lock_all, lock_all_within, try_lock_all,
 };
 pub use once::{InitError, Lazy, OnceCell};

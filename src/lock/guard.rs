@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::ptr;
 
 use super::set::{Entry, Exclusive, Request};
 use super::take::may_wait;
@@ -42,6 +44,25 @@ impl<R: Request> Guard<R> {
         let Entry { id, raw } = request.entry();
         held::push(id, Of::Lock { key: raw.key() }, Location::caller());
         Self { request, watch: PanicWatch::new(), thread: PhantomData }
+    }
+
+    /// The lock that it stands for.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        self.request.entry()
+    }
+
+    /// Whether its drop would poison the lock now.
+    pub(super) fn panicked(&self) -> bool {
+        self.watch.panicked()
+    }
+
+    /// Ends the guard, and leaves the lock held by the thread, which does not note that any more.
+    pub(super) fn into_request(self) -> R {
+        let Entry { id, raw } = self.request.entry();
+        held::pop(id, Of::Lock { key: raw.key() });
+        let guard = ManuallyDrop::new(self);
+        // SAFETY: the guard is neither used nor dropped from here on.
+        unsafe { ptr::read(&raw const guard.request) }
     }
 
     /// Recovers the value with `recover`. If that panics the lock is poisoned, even on a thread that is unwinding already.

@@ -1,9 +1,10 @@
 //! Locks that carry an id, of which a thread acquires any number at once, in an order that cannot deadlock.
 //!
 //! [`mutex`] and [`rwlock`] are one lock with its [`guard`], [`raw`] is what these have in common, [`set`] is what [`lock_all`] accepts, [`take`] how it acquires that
-//! in order, [`locked`] the call and the guard that it returns, [`iter`] the iterators over the values, [`error`] the
-//! error.
+//! in order, [`locked`] the call and the guard that it returns, [`iter`] the iterators over the values, [`condvar`] what waits with
+//! the guard of a mutex, [`error`] the error.
 
+mod condvar;
 mod error;
 mod guard;
 mod iter;
@@ -16,6 +17,7 @@ mod swap;
 mod take;
 
 pub(crate) use crate::record::{LockId, held};
+pub use condvar::Condvar;
 pub use error::LockError;
 pub use guard::Guard;
 pub use locked::{Locked, lock_all, lock_all_within, try_lock_all};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::raw::Raw;
-use super::set::{Entry, Exclusive, Request, Sealed};
+use super::set::{Entry, Exclusive, MutexRequest, Request, Sealed};
 use super::{Guard, LockError, LockId};
 use crate::Limit;
 use crate::sync::{UnsafeCell, const_fn};
@@ -377,3 +377,5 @@ unsafe impl<T: ?Sized> Exclusive for &OrderedMutex<T> {
         unsafe { self.value.exclusive() }
     }
 }
+
+impl<T: ?Sized> MutexRequest for &OrderedMutex<T> {}

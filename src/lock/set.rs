@@ -63,6 +63,15 @@ pub unsafe trait Exclusive: Request {
     unsafe fn exclusive(&self) -> &mut Self::Target;
 }
 
+/// A request of a mutex: what the guard of a [`Condvar`](crate::Condvar)'s wait is of. Readers and writers of an `OrderedRwLock` do not
+/// wait for conditions: a wait lets others at the value, which a mutex does in one way only.
+#[diagnostic::on_unimplemented(
+    message = "a condition variable waits with the guard of an `OrderedMutex`, and `{Self}` is no request of one",
+    label = "this guard is not of an `OrderedMutex`",
+    note = "a value that is read and written under an `OrderedRwLock` can have an `OrderedMutex` beside it for what its waiters wait for"
+)]
+pub trait MutexRequest: Exclusive {}
+
 /// A set of locks that one call acquires, such as [`lock_all`](crate::lock_all).
 ///
 /// A set is a tuple of one to eight requests, whose types may differ, or an array, a slice or a `Vec` of requests of

@@ -19,6 +19,8 @@ pub enum What {
     Cell,
     /// For the workers of a group.
     Group,
+    /// For a notification of a [`Condvar`](crate::Condvar).
+    Condition,
     /// For a token to be cancelled.
     Token,
     /// For time to pass, in [`CancelToken::sleep`](crate::CancelToken::sleep).
@@ -46,6 +48,7 @@ impl fmt::Display for What {
             What::Write(id) => write!(f, "lock {id}, to write"),
             What::Cell => f.write_str("the value of a cell"),
             What::Group => f.write_str("the workers of a group"),
+            What::Condition => f.write_str("a condition to be notified"),
             What::Token => f.write_str("a token to be cancelled"),
             What::Sleep => f.write_str("time to pass"),
             What::Send => f.write_str("room in a channel"),
