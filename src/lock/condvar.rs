@@ -358,6 +358,9 @@ impl Condvar {
             return Err(out_of_order);
         }
         let mut wait = Wait { condvar: self, lock: lock.raw, held: Cell::new(true), notified: false };
+        if !step!("condvar.join-first") {
+            wait.joined();
+        }
         let end = block(&mut wait, timer).map_err(Timer::stopped);
         // Who is cancelled before it has joined the queue holds the lock still.
         if !wait.held.get() {
@@ -370,10 +373,26 @@ impl Condvar {
         Ok(end)
     }
 
-    /// Whether the mark of a sleeper is set, for models.
+    /// Whether the mark of a sleeper is set, for models. Under the lock of the queue: a wake-up alone does not order who was woken
+    /// behind the waker's change.
     #[cfg(all(loom, test))]
     pub(crate) fn someone_waits(&self) -> bool {
-        self.state.fetch_or(0, Relaxed) & PARKED != 0
+        let marked = Cell::new(false);
+        let look = |_| {
+            marked.set(self.may_have_sleepers());
+            UnparkToken(0)
+        };
+        // SAFETY: the callbacks load and store atomics and cells only.
+        unsafe { unpark_filter(self.key(), |_| FilterOp::Stop, look) };
+        marked.get()
+    }
+
+    /// Waits without a lock, for models.
+    #[cfg(all(loom, test))]
+    pub(crate) fn wait_bare(&self, limit: &Limit<'_>) -> Result<(), Stopped> {
+        let none = crate::wait::RawMutex::new();
+        let mut wait = Wait { condvar: self, lock: Raw::Mutex(&none), held: Cell::new(false), notified: false };
+        block(&mut wait, &mut timer(limit)).map_err(Timer::stopped)
     }
 
     /// What a late waker of a primitive does that was at this address before, for models.
@@ -423,7 +442,7 @@ impl Waiter for Wait<'_> {
     }
 
     fn joined(&self) {
-        if self.held.replace(false) {
+        if self.held.replace(false) && step!("condvar.release") {
             // Whoever acquires it finds this thread in the queue (invariant 1).
             self.lock.unlock();
         }

@@ -11,6 +11,7 @@ mod blocking;
 mod cancel;
 #[cfg(feature = "crossbeam-channel")]
 mod channel;
+mod condvar;
 mod counter;
 mod deadlock;
 mod errors;

@@ -9,9 +9,9 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, 
 use std::time::Duration;
 
 use raddle::{
-    CancelOnDrop, CancelToken, Counter, InitError, Lazy, Limit, LockError, LockId, Locked, OnceCell, OrderedMutex,
-    OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedWorker, ReadRequest, ShardedCounter,
-    Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteRequest, lock_all, try_lock_all,
+    CancelOnDrop, CancelToken, Condvar, Counter, InitError, Lazy, Limit, LockError, LockId, Locked, OnceCell,
+    OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedWorker, ReadRequest,
+    ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteRequest, lock_all, try_lock_all,
 };
 
 use crate::heap::{heap_kept, heap_taken};
@@ -245,8 +245,9 @@ fn traits_of_tokens() {
 }
 
 #[test]
-fn traits_of_groups_and_counters() {
+fn traits_of_conditions_groups_and_counters() {
     exactly! {
+        Condvar = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         WaitGroup = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         Worker<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         OwnedWorker = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -264,6 +265,7 @@ fn sizes() {
     assert!(size_of::<OrderedRwLock<u64>>() - size_of::<u64>() <= 24);
     assert_eq!(size_of::<OnceCell<u8>>(), 2);
     assert_eq!(size_of::<OnceCell<u64>>(), size_of::<u64>() + align_of::<u64>());
+    assert_eq!(size_of::<Condvar>(), 1);
     assert!(size_of::<WaitGroup>() <= 8);
     assert_eq!(size_of::<Counter>(), 8);
     assert_eq!(size_of::<LockId>(), 16);
