@@ -23,12 +23,14 @@ use super::set::{Entry, MutexRequest};
 use super::take::may_wait;
 use super::{Guard, LockError};
 use crate::record::{CONDITION, Call, What};
-use crate::sync::{AtomicU8, FilterOp, Ordering::Relaxed, UnparkToken, const_fn, covered, step, unpark_filter};
+use crate::sync::{AtomicU8, FilterOp, Ordering::Relaxed, Spin, UnparkToken, const_fn, covered, step, unpark_filter};
 use crate::wait::{Timer, Waiter, block};
 use crate::{Limit, Stopped};
 
 /// Somebody sleeps, or did a moment ago.
 const PARKED: u8 = 1;
+/// One in the count of notifications that have woken somebody; it wraps around. Who is still awake sees by it that it may be over.
+const ONE: u8 = 2;
 
 /// Wake-up: a notification.
 const NOTIFIED: UnparkToken = UnparkToken(2);
@@ -285,19 +287,18 @@ impl Condvar {
         // SAFETY: the callbacks load and store atomics and cells only.
         let result = unsafe {
             unpark_filter(self.key(), first, |result| {
-                if !result.have_more_threads && step!("condvar.notify-clears") {
-                    self.clear();
-                }
+                let parked = if result.have_more_threads || !step!("condvar.notify-clears") { PARKED } else { 0 };
+                self.set((self.state.load(Relaxed) & !PARKED).wrapping_add(ONE) | parked);
                 NOTIFIED
             })
         };
         result.unparked_threads
     }
 
-    /// Nobody is in the queue. Under its lock.
-    fn clear(&self) {
-        // Relaxed, and no read-modify-write: it changes under the lock of the queue only.
-        self.state.store(0, Relaxed);
+    /// Changes the state, under the lock of the queue.
+    fn set(&self, state: u8) {
+        // Relaxed, and no read-modify-write: it changes under that lock only.
+        self.state.store(state, Relaxed);
     }
 
     fn key(&self) -> usize {
@@ -357,7 +358,8 @@ impl Condvar {
             lock.raw.unlock();
             return Err(out_of_order);
         }
-        let mut wait = Wait { condvar: self, lock: lock.raw, held: Cell::new(true), notified: false };
+        let mut wait =
+            Wait { condvar: self, lock: lock.raw, held: Cell::new(true), joined: Cell::new(0), notified: false };
         if !step!("condvar.join-first") {
             wait.joined();
         }
@@ -391,7 +393,13 @@ impl Condvar {
     #[cfg(all(loom, test))]
     pub(crate) fn wait_bare(&self, limit: &Limit<'_>) -> Result<(), Stopped> {
         let none = crate::wait::RawMutex::new();
-        let mut wait = Wait { condvar: self, lock: Raw::Mutex(&none), held: Cell::new(false), notified: false };
+        let mut wait = Wait {
+            condvar: self,
+            lock: Raw::Mutex(&none),
+            held: Cell::new(false),
+            joined: Cell::new(0),
+            notified: false,
+        };
         block(&mut wait, &mut timer(limit)).map_err(Timer::stopped)
     }
 
@@ -415,6 +423,8 @@ struct Wait<'a> {
     lock: Raw<'a>,
     /// The thread holds the lock. Until it has joined the queue for the first time.
     held: Cell<bool>,
+    /// The state in which it met the queue that it joined.
+    joined: Cell<u8>,
     notified: bool,
 }
 
@@ -435,9 +445,10 @@ impl Waiter for Wait<'_> {
 
     fn mark(&self) -> bool {
         let mark = if step!("condvar.mark") { PARKED } else { 0 };
-        // Relaxed, and no read-modify-write: it changes under the lock of the queue only. What orders it before the load of a
-        // notifier is the release of the mutex in `joined`.
-        self.condvar.state.store(mark, Relaxed);
+        // Relaxed, both: what orders the mark before the load of a notifier is the release of the mutex in `joined`.
+        let state = self.condvar.state.load(Relaxed);
+        self.condvar.set(state & !PARKED | mark);
+        self.joined.set(state);
         true
     }
 
@@ -445,6 +456,11 @@ impl Waiter for Wait<'_> {
         if self.held.replace(false) && step!("condvar.release") {
             // Whoever acquires it finds this thread in the queue (invariant 1).
             self.lock.unlock();
+        }
+        // It is in the queue, so a notification finds it there all the same. Where others wait it is theirs first.
+        let joined = self.joined.get();
+        if joined & PARKED == 0 {
+            Spin::pause_while(|| self.condvar.state.load(Relaxed) == joined | PARKED);
         }
     }
 
@@ -457,7 +473,7 @@ impl Waiter for Wait<'_> {
     fn leave(&self, last: bool) {
         if last && step!("condvar.leave-clears") {
             covered!("condvar.leave-last");
-            self.condvar.clear();
+            self.condvar.set(self.condvar.state.load(Relaxed) & !PARKED);
         }
     }
 }
