@@ -3,6 +3,7 @@
 //! | to | use |
 //! | --- | --- |
 //! | guard values, and acquire several locks at once, in any order, without deadlock | [`OrderedMutex`] and [`lock_all`] |
+//! | wait until another thread has changed what a lock guards | [`Condvar`] |
 //! | let many threads read or one write, in the same order as the other locks | [`OrderedRwLock`] |
 //! | initialise a value once, within a limit, or by an initialiser that may fail | [`OnceCell`]; [`Lazy`] |
 //! | wait until a number of workers are done, and learn of their panics | [`WaitGroup`] |
@@ -96,6 +97,7 @@
 //! | of | before | after |
 //! | --- | --- | --- |
 //! | [`OrderedMutex`], one or in a set | a guard is dropped, also by a panic | the lock is acquired next, also to recover the value |
+//! | [`Condvar`] | a thread changes the value under the lock | a wait with that lock returns or asks its condition, if it acquires it later |
 //! | [`OrderedRwLock`] | a writer's guard is dropped | the lock is acquired later, to read or to write |
 //! | | a reader's guard is dropped | the lock is acquired later, to write |
 //! | [`OnceCell`] | an initialiser returns a value, or `set` stores one | any call returns the value |
@@ -108,13 +110,13 @@
 //!
 //! </div></div>
 //!
-//! Nothing else orders: not a `try_` form that fails, a limit or deadline that passes, `is_poisoned`, `clear_poison`,
+//! Nothing else orders: not a notification by itself, a `try_` form that fails, a limit or deadline that passes, `is_poisoned`, `clear_poison`,
 //! `count`, `get` while there is no value, or `Debug`. After waiting for [`CancelToken::done`][done], call
 //! [`CancelToken::check`].
 //!
 //! # Errors
-//! A call that returns an error has acquired, sent and changed nothing. (Except for `Init` and `Panicked`: there an
-//! initialiser or a worker has run.)
+//! A call that returns an error has acquired, sent and changed nothing. (Except for `Init` and `Panicked`, where an
+//! initialiser or a worker has run, and for the waits of a [`Condvar`], which have released the lock that they were given.)
 //!
 //! <div style="overflow-x: auto"><div style="min-width: 50em">
 //!
@@ -136,7 +138,7 @@
 //! </div></div>
 //!
 //! (\*) A token's `check`, `wait`, `sleep` and `remaining`, `Limit::remaining` and `OnceCell::wait_within` return it as
-//! it is; the other calls return it in the variant `Stopped` of their error. It converts into each of these errors but
+//! it is, and those of a [`Condvar`] beside the guard; the other calls return it in the variant `Stopped` of their error. It converts into each of these errors but
 //! `SendWithinError`.
 //!
 //! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do. So `?` converts each

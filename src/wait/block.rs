@@ -42,7 +42,7 @@ pub(crate) trait Waiter {
     /// The address that sleepers and wakers agree upon.
     fn key(&self) -> usize;
 
-    /// What wakers may know of this sleeper: none but [`FLAGS`]. They read it as [`flags`](crate::record::flags) of its park token.
+    /// What wakers may know of this sleeper: none but [`FLAGS`]. They read it as [`flags`] of its park token.
     fn flags(&self) -> usize {
         0
     }
