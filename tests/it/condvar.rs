@@ -641,3 +641,35 @@ fn one_after_the_other_in_one_place() {
         }
     });
 }
+
+/// Fails if the notification of one who is cancelled in the same moment is lost to both: the other, who came later, sleeps on.
+#[test]
+fn a_cancel_and_a_notification_at_once() {
+    const ROUNDS: usize = if cfg!(miri) { 5 } else { 1_000 };
+    watched(|roll| {
+        for _ in 0..ROUNDS {
+            let ((lock, changed), token, both) = (changing(0), CancelToken::new(), Barrier::new(2));
+            let wait = |limit: Limit<'_>| {
+                let mut guard = lock.lock().unwrap();
+                *guard += 1;
+                changed.wait_within(guard, limit).unwrap().1
+            };
+            thread::scope(|threads| {
+                let first = roll.spawn(threads, "cancelled", || wait(Limit::from(&token)));
+                until_waiting(&lock, 1);
+                let second = roll.spawn(threads, "later", || wait(Limit::NEVER));
+                until_waiting(&lock, 2);
+                roll.spawn(threads, "canceller", || {
+                    both.wait();
+                    token.cancel();
+                });
+                both.wait();
+                assert!(changed.notify_one());
+                if first.join().unwrap().is_ok() {
+                    assert!(changed.notify_one(), "it was not for both");
+                }
+                assert_eq!(second.join().unwrap(), Ok(()));
+            });
+        }
+    });
+}
