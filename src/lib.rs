@@ -84,8 +84,8 @@
 //! * No such cycle is missed, and none is reported whose members did not all wait at one moment. One of them gets the error.
 //! * A member that has a limit counts like any other. But a call that would panic leaves a cycle in which another member has a limit
 //!   to a member that has an error, as if that one had come last; if there is none, a limit will end the wait.
-//! * Not found, since nobody can know who will end the wait: cycles through groups, tokens, channels, notes, joins, and other crates'
-//!   locks. There the recipe is to release the lock first, or to wait within a limit; and [`waits`] shows who hangs.
+//! * Not found, since nobody can know who will end the wait: cycles through groups, conditions, tokens, channels, notes, joins, and other
+//!   crates' locks. There the recipe is to release the lock first, or to wait within a limit; and [`waits`] shows who hangs.
 //! * A guard that is forgotten (`mem::forget`) counts as held. If its lock is then moved or dropped, that may be taken for a hold
 //!   of what is at its address later. Where a thread's thread-locals are made anew as it ends, what it holds is not known.
 //!

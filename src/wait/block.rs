@@ -235,8 +235,8 @@ fn sleep(waiter: &impl Waiter, sleeper: Pin<&impl Sleeper>, deadline: Option<Ins
     };
     let leave = |_, last| waiter.leave(last);
     // SAFETY: the callbacks only load and change atomics and cells (`Waiter`'s contract), so they neither panic nor call
-    // into the parking lot, but for `look`, which may take sleepers out of queues, and neither parks nor panics; the key is the address of a live part of the
-    // primitive, which nobody else parks on.
+    // into the parking lot, but for `look`, which may take sleepers out of queues, and neither parks nor panics; the key is
+    // the address of a live part of the primitive, which nobody else parks on.
     let over = match unsafe { park(waiter.key(), validate, look, leave, sleeper.token(waiter.flags()), deadline) } {
         ParkResult::TimedOut => {
             covered!("wait.timed-out");

@@ -49,7 +49,8 @@ impl Spin {
         Self { rounds: 0 }
     }
 
-    /// Waits for a moment as long as something is so, without a yield: for a thread that may sleep long then, and is to go on soon when it is woken.
+    /// Waits for a moment as long as something is so; without a yield, so that a thread that sleeps long then goes on soon when it is
+    /// woken. 20 looks with their pauses take some 8 microseconds (Sapphire Rapids), less than a sleep and a wake-up.
     pub(crate) fn pause_while(is_so: impl Fn() -> bool) {
         for _ in 0..LOOKS {
             if !is_so() {
