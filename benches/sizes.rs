@@ -20,10 +20,10 @@ use std::thread;
 use crossbeam_utils::CachePadded;
 
 use raddle::{
-    CancelOnDrop, CancelToken, Counter, Cycle, Guard, Holder, InitError, Lazy, Limit, LockError, LockId, Locked, Note,
-    OnceCell, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard, OwnedPermit,
-    OwnedWorker, Permit, ReadRequest, Semaphore, ShardedCounter, Stopped, Wait, WaitError, WaitGroup, Waits, What,
-    Worker, WorkerPanicked, WriteRequest,
+    CancelOnDrop, CancelToken, Condvar, Counter, Cycle, Guard, Holder, InitError, Lazy, Limit, LockError, LockId,
+    Locked, Note, OnceCell, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard,
+    OwnedPermit, OwnedWorker, Permit, ReadRequest, Semaphore, ShardedCounter, Stopped, Wait, WaitError, WaitGroup,
+    Waits, What, Worker, WorkerPanicked, WriteRequest,
 };
 use serde_json::{Value, json};
 
@@ -56,6 +56,7 @@ fn main() -> std::io::Result<()> {
         OrderedReadGuard<'static, u64> = std::sync::RwLockReadGuard<'static, u64>, parking_lot::RwLockReadGuard<'static, u64>;
         OrderedWriteGuard<'static, u64> = std::sync::RwLockWriteGuard<'static, u64>, parking_lot::RwLockWriteGuard<'static, u64>;
         Guard<&'static OrderedMutex<u64>>;
+        Condvar = std::sync::Condvar, parking_lot::Condvar;
         Locked<Two> = [std::sync::MutexGuard<'static, u64>; 2], [parking_lot::MutexGuard<'static, u64>; 2];
         ReadRequest<'static, u64>;
         WriteRequest<'static, u64>;

@@ -3,6 +3,7 @@
 //! | to | use |
 //! | --- | --- |
 //! | guard values, and acquire several locks at once, in any order, without deadlock | [`OrderedMutex`] and [`lock_all`] |
+//! | wait until another thread has changed what a lock guards | [`Condvar`] |
 //! | let many threads read or one write, in the same order as the other locks | [`OrderedRwLock`] |
 //! | lock records by key, one or several, where there is no object to guard | [`LockTable`] |
 //! | initialise a value once, within a limit, or by an initialiser that may fail | [`OnceCell`]; [`Lazy`] |
@@ -85,8 +86,8 @@
 //! * No such cycle is missed, and none is reported whose members did not all wait at one moment. One of them gets the error.
 //! * A member that has a limit counts like any other. But a call that would panic leaves a cycle in which another member has a limit
 //!   to a member that has an error, as if that one had come last; if there is none, a limit will end the wait.
-//! * Not found, since nobody can know who will end the wait: cycles through groups, tokens, channels, notes, joins, and other crates'
-//!   locks. There the recipe is to release the lock first, or to wait within a limit; and [`waits`] shows who hangs.
+//! * Not found, since nobody can know who will end the wait: cycles through groups, conditions, tokens, channels, notes, joins, and other
+//!   crates' locks. There the recipe is to release the lock first, or to wait within a limit; and [`waits`] shows who hangs.
 //! * A guard that is forgotten (`mem::forget`) counts as held. If its lock is then moved or dropped, that may be taken for a hold
 //!   of what is at its address later. Where a thread's thread-locals are made anew as it ends, what it holds is not known.
 //!
@@ -98,6 +99,7 @@
 //! | of | before | after |
 //! | --- | --- | --- |
 //! | [`OrderedMutex`], one or in a set | a guard is dropped, also by a panic | the lock is acquired next, also to recover the value |
+//! | [`Condvar`] | a thread changes the value under the lock | a wait with that lock returns or asks its condition, if it acquires it later |
 //! | [`OrderedRwLock`] | a writer's guard is dropped | the lock is acquired later, to read or to write |
 //! | | a reader's guard is dropped | the lock is acquired later, to write |
 //! | | a writer becomes a reader | the lock is acquired later, to read or to write |
@@ -113,13 +115,13 @@
 //!
 //! </div></div>
 //!
-//! Nothing else orders: not a `try_` form that fails, a limit or deadline that passes, `is_poisoned`, `clear_poison`,
+//! Nothing else orders: not a notification by itself, a `try_` form that fails, a limit or deadline that passes, `is_poisoned`, `clear_poison`,
 //! `count`, `get` while there is no value, or `Debug`. After waiting for [`CancelToken::done`][done], call
 //! [`CancelToken::check`].
 //!
 //! # Errors
-//! A call that returns an error has acquired, sent and changed nothing. (Except for `Init` and `Panicked`: there an
-//! initialiser or a worker has run.)
+//! A call that returns an error has acquired, sent and changed nothing. (Except for `Init` and `Panicked`, where an
+//! initialiser or a worker has run, and for the waits of a [`Condvar`], which have released the lock that they were given.)
 //!
 //! <div style="overflow-x: auto"><div style="min-width: 50em">
 //!
@@ -141,7 +143,7 @@
 //! </div></div>
 //!
 //! (\*) A token's `check`, `wait`, `sleep` and `remaining`, `Limit::remaining` and `OnceCell::wait_within` return it as
-//! it is; the other calls return it in the variant `Stopped` of their error. It converts into each of these errors but
+//! it is, and those of a [`Condvar`] beside the guard; the other calls return it in the variant `Stopped` of their error. It converts into each of these errors but
 //! `SendWithinError`.
 //!
 //! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do. So `?` converts each
@@ -240,8 +242,8 @@ pub use cancel::{CancelOnDrop, CancelToken};
 pub use channel::{RecvWithin, RecvWithinError, SendWithin, SendWithinError};
 pub use counter::{Counter, ShardedCounter};
 pub use lock::{
-    AnyMut, AnyRequest, Guard, LockClass, LockError, LockSet, Locked, MappedGuard, MappedRefGuard, OrderedMutex,
-    OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock,
+    AnyMut, AnyRequest, Condvar, Guard, LockClass, LockError, LockSet, Locked, MappedGuard, MappedRefGuard,
+    OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock,
     OrderedWriteArcGuard, OrderedWriteGuard, ReadArcRequest, ReadRequest, WriteArcRequest, WriteRequest, lock_all,
     lock_all_within, try_lock_all,
 };

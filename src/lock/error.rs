@@ -14,6 +14,7 @@ use crate::record::{Cycle, Holder, holder};
 use crate::wait::{Refused, Timer};
 
 /// Says why a call did not acquire a lock or a set of locks. The call holds nothing of the set when it returns this.
+/// (A wait of a [`Condvar`](crate::Condvar) that returns this has released the lock whose guard it was given.)
 ///
 /// `Duplicate` and `OutOfOrder` are mistakes in the program. Given the locks that the thread itself holds at the call,
 /// the answer depends on ids alone: never on whether a lock is free, nor on what other threads do. (What a thread holds

@@ -82,18 +82,28 @@ impl<R: Request> Guard<R> {
     where
         R: Downgrade,
     {
-        let guard = ManuallyDrop::new(guard);
-        let Entry { id, raw } = guard.request.entry();
-        held::pop(id, Of::Lock { key: raw.key() });
-        raw.downgrade();
-        // SAFETY: it is not used again, nor dropped.
-        let request = unsafe { ptr::read(&raw const guard.request) }.into_read();
+        let request = Self::into_request(guard);
+        request.entry().raw.downgrade();
         // SAFETY: the thread holds the lock to read from here on, and the guard that stood for it is gone.
-        unsafe { Guard::new(request) }
+        unsafe { Guard::new(request.into_read()) }
     }
 
     pub(crate) fn request(guard: &Self) -> &R {
         &guard.request
+    }
+
+    /// Whether its drop would poison the lock now.
+    pub(super) fn panicked(guard: &Self) -> bool {
+        guard.watch.panicked()
+    }
+
+    /// Ends the guard, and leaves the lock held by the thread, which does not note that any more.
+    pub(super) fn into_request(guard: Self) -> R {
+        let Entry { id, raw } = guard.request.entry();
+        held::pop(id, Of::Lock { key: raw.key() });
+        let guard = ManuallyDrop::new(guard);
+        // SAFETY: the guard is neither used nor dropped from here on.
+        unsafe { ptr::read(&raw const guard.request) }
     }
 
     /// Recovers the value with `recover`. If that panics the lock is poisoned, even on a thread that is unwinding already.

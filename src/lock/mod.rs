@@ -3,10 +3,12 @@
 //! [`error`] is the error, [`raw`] a lock and the way in which it is wanted; [`set`] is what [`lock_all`] accepts, [`take`] how it acquires
 //! that in order; [`guard`] is one lock that is held, also by a [part](mapped) of its value; [`mutex`] and [`rwlock`] are the locks, [`request`]
 //! and [`any`] name one in a set; [`locked`] are the calls for sets and the guard that they return, [`iter`] the iterators over the values;
-//! [`class`] names classes of locks.
+//! [`condvar`] is what
+//! waits with the guard of a mutex; [`class`] names classes of locks.
 
 mod any;
 mod class;
+mod condvar;
 mod error;
 mod guard;
 mod iter;
@@ -23,6 +25,7 @@ mod take;
 pub(crate) use crate::record::{LockId, held};
 pub use any::{AnyMut, AnyRequest};
 pub use class::LockClass;
+pub use condvar::Condvar;
 pub use error::LockError;
 pub use guard::Guard;
 pub use locked::{Locked, lock_all, lock_all_within, try_lock_all};
@@ -32,5 +35,5 @@ pub(crate) use raw::{Keyed, Raw, Show};
 pub use request::{ReadArcRequest, ReadRequest, WriteArcRequest, WriteRequest};
 pub use rwlock::{OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard};
 pub use set::LockSet;
-pub(crate) use set::{Entry, Exclusive, Handle, Request, Sealed};
+pub(crate) use set::{Entry, Exclusive, Handle, MutexRequest, Request, Sealed};
 pub(crate) use take::may_wait_in_class;

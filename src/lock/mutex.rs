@@ -40,6 +40,8 @@ use crate::wait::RawMutex;
 /// * [`OrderedRwLock`](crate::OrderedRwLock) if many read for long and few write.
 /// * A [`Counter`](crate::Counter) if the value is one number.
 ///
+/// To wait until another thread has changed the value, use a [`Condvar`](crate::Condvar).
+///
 /// # Deadlock
 /// No order of locking can deadlock: a thread waits only for a lock above all that it holds, so along any chain of
 /// waiting threads the ids rise, and the chain cannot close. This covers ordered locks. A thread that holds one while

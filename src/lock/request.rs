@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::raw::Raw;
-use super::set::{Downgrade, Entry, Exclusive, Handle, Request, Sealed};
+use super::set::{Downgrade, Entry, Exclusive, Handle, MutexRequest, Request, Sealed};
 use super::{OrderedMutex, OrderedRwLock};
 
 /// Requests a lock to read in a set for [`lock_all`](crate::lock_all); [`OrderedRwLock::as_read`] creates it.
@@ -205,6 +205,10 @@ exclusive!([T: ?Sized] &OrderedMutex<T>, Mutex, same);
 exclusive!([T: ?Sized] Arc<OrderedMutex<T>>, Mutex, same);
 exclusive!([T: ?Sized] &Arc<OrderedMutex<T>>, Mutex, same);
 exclusive!([T: ?Sized] &Box<OrderedMutex<T>>, Mutex, same);
+
+impl<T: ?Sized> MutexRequest for &OrderedMutex<T> {}
+impl<T: ?Sized> MutexRequest for Arc<OrderedMutex<T>> {}
+
 request!([T: ?Sized] ReadRequest<'_, T>, Read, &'g T, shared, ReadRequest::lock);
 request!([T: ?Sized] ReadArcRequest<T>, Read, &'g T, shared, ReadArcRequest::lock);
 exclusive!([T: ?Sized] WriteRequest<'_, T>, Write, WriteRequest::lock);

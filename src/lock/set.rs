@@ -89,6 +89,15 @@ pub trait Downgrade: Exclusive {
     fn into_read(self) -> Self::Read;
 }
 
+/// A request of a mutex: what the guard of a [`Condvar`](crate::Condvar)'s wait is of. Readers and writers of an `OrderedRwLock` do not
+/// wait for conditions: a wait lets others at the value, which a mutex does in one way only.
+#[diagnostic::on_unimplemented(
+    message = "a condition variable waits with the guard of an `OrderedMutex`, and this guard is of `{Self}`",
+    label = "this guard is not of an `OrderedMutex`",
+    note = "a value that is read and written under an `OrderedRwLock` can have an `OrderedMutex` beside it for what its waiters wait for"
+)]
+pub trait MutexRequest: Exclusive {}
+
 /// A set of locks that one call acquires, such as [`lock_all`](crate::lock_all).
 ///
 /// A set is a tuple of one to eight requests, whose types may differ, or requests of one type: an array, a `Vec`, or a reference to

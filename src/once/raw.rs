@@ -31,10 +31,9 @@ use std::panic::Location;
 use crate::Stopped;
 use crate::record::{Call, Cycle, What, flags, held};
 use crate::sync::{
-    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, Slot, UnparkToken, cleanup, covered, ord, step, unpark_all,
-    unpark_filter,
+    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, Slot, UnparkToken, cleanup, covered, ord, step, unpark_filter,
 };
-use crate::wait::{Ended, Limit, Patience, Timer, Waiter, block};
+use crate::wait::{Ended, Limit, Patience, Timer, Waiter, block, wake_all};
 
 const EMPTY: u8 = 0;
 const RUNNING: u8 = 1;
@@ -221,7 +220,7 @@ impl Initialiser<'_> {
         if old & PARKED != 0 && step!("once.finish-wakes") {
             covered!("once.finish-parked");
             // SAFETY: there is no callback.
-            unsafe { unpark_all(once.key(), LOOK) };
+            unsafe { wake_all(once.key(), LOOK) };
         }
     }
 }

@@ -40,6 +40,9 @@ pub(crate) const FLAGS: usize = 63;
 /// The flags of a thread that waits to read.
 pub(crate) const SHARED: usize = 32;
 
+/// The flags of a thread that waits for a notification.
+pub(crate) const CONDITION: usize = 16;
+
 /// What a sleeper's park token says to its primitive.
 pub(crate) fn flags(token: ParkToken) -> usize {
     token.0 & FLAGS

@@ -24,6 +24,8 @@ pub enum What {
     Group,
     /// For so many permits of a semaphore.
     Permits(usize),
+    /// For a notification of a [`Condvar`](crate::Condvar).
+    Condition,
     /// For a token to be cancelled.
     Token,
     /// For time to pass, in [`CancelToken::sleep`](crate::CancelToken::sleep).
@@ -54,6 +56,7 @@ impl fmt::Display for What {
             What::Group => f.write_str("the workers of a group"),
             What::Permits(1) => f.write_str("1 permit of a semaphore"),
             What::Permits(permits) => write!(f, "{permits} permits of a semaphore"),
+            What::Condition => f.write_str("a condition to be notified"),
             What::Token => f.write_str("a token to be cancelled"),
             What::Sleep => f.write_str("time to pass"),
             What::Send => f.write_str("room in a channel"),

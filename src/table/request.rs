@@ -4,7 +4,7 @@ use std::fmt;
 use std::ptr::NonNull;
 
 use super::shard::{Shard, Slot};
-use crate::lock::{Entry, Exclusive, Guard, Handle, Raw, Request, Sealed};
+use crate::lock::{Entry, Exclusive, Guard, Handle, MutexRequest, Raw, Request, Sealed};
 use crate::sync::cleanup;
 
 /// Requests the lock of a key of a [`LockTable`](crate::LockTable); what its calls for sets are made of.
@@ -96,6 +96,8 @@ unsafe impl<K, V> Exclusive for TableRequest<'_, K, V> {
 
 // SAFETY: the slot is in the heap.
 unsafe impl<K, V> Handle for TableRequest<'_, K, V> {}
+
+impl<K, V> MutexRequest for TableRequest<'_, K, V> {}
 
 impl<'t, K, V> Guard<TableRequest<'t, K, V>> {
     /// Returns the key whose lock this is.

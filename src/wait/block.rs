@@ -24,7 +24,7 @@ use std::cell::Cell;
 use std::pin::{Pin, pin};
 
 use super::stopped::Stopped;
-use crate::record::{DEADLOCK, FLAGS};
+use crate::record::{CONDITION, DEADLOCK, FLAGS, flags};
 use crate::sync::{
     FilterOp, Instant, ParkResult, ParkToken, Spin, UnparkResult, UnparkToken, covered, now, park, step, unpark_filter,
 };
@@ -42,7 +42,7 @@ pub(crate) trait Waiter {
     /// The address that sleepers and wakers agree upon.
     fn key(&self) -> usize;
 
-    /// What wakers may know of this sleeper: none but [`FLAGS`]. They read it as [`flags`](crate::record::flags) of its park token.
+    /// What wakers may know of this sleeper: none but [`FLAGS`]. They read it as [`flags`] of its park token.
     fn flags(&self) -> usize {
         0
     }
@@ -62,6 +62,10 @@ pub(crate) trait Waiter {
 
     /// Marks that somebody sleeps, if it is still right to. False: the state has moved on and is as it was, attempt again.
     fn mark(&self) -> bool;
+
+    /// The thread has joined the queue, whose lock is free again, and is about to sleep. It may have been taken out already. This may
+    /// wake other threads, and neither waits nor panics.
+    fn joined(&self) {}
 
     /// A waker took this thread from the queue and said why.
     fn woken(&mut self, _why: UnparkToken) {}
@@ -193,6 +197,20 @@ pub(crate) fn block<W: Waiter>(waiter: &mut W, stop: &mut impl Stop) -> Result<W
     }
 }
 
+/// Wakes all who sleep in the queue of a primitive, which may be gone already: what is at its address now may be a condition
+/// variable, whose sleepers are spared. They would not notice a notification that comes before they sleep again. (All others look at
+/// their state again, and lose nothing.)
+///
+/// # Safety
+/// None of its own; it calls into the parking lot.
+pub(crate) unsafe fn wake_all(key: usize, why: UnparkToken) {
+    let theirs = |token| {
+        if flags(token) == CONDITION && step!("wait.spare-conditions") { FilterOp::Skip } else { FilterOp::Unpark }
+    };
+    // SAFETY: the callbacks change nothing.
+    unsafe { unpark_filter(key, theirs, |_| why) };
+}
+
 /// How a sleep ended.
 #[derive(Clone, Copy)]
 enum Slept {
@@ -216,11 +234,14 @@ fn sleep(waiter: &impl Waiter, sleeper: Pin<&impl Sleeper>, deadline: Option<Ins
         }
         marked
     };
-    let look = || sleeper.look();
+    let look = || {
+        waiter.joined();
+        sleeper.look();
+    };
     let leave = |_, last| waiter.leave(last);
     // SAFETY: the callbacks only load and change atomics and cells (`Waiter`'s contract), so they neither panic nor call
-    // into the parking lot, but for `look`, which may take sleepers out of queues; the key is the address of a live part of the
-    // primitive, which nobody else parks on.
+    // into the parking lot, but for `look`, which may take sleepers out of queues, and neither parks nor panics; the key is
+    // the address of a live part of the primitive, which nobody else parks on.
     let over = match unsafe { park(waiter.key(), validate, look, leave, sleeper.token(waiter.flags()), deadline) } {
         ParkResult::TimedOut => {
             covered!("wait.timed-out");

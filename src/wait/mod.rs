@@ -17,7 +17,7 @@ mod timer;
 
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use block::Stop;
-pub(crate) use block::{Ended, Patience, Waiter, block};
+pub(crate) use block::{Ended, Patience, Waiter, block, wake_all};
 pub use limit::Limit;
 pub(crate) use node::{Cancelled, Node};
 pub(crate) use raw_mutex::{RawMutex, Refused};

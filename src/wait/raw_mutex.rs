@@ -30,12 +30,11 @@
 
 use std::cell::Cell;
 
-use super::block::{Ended, Never, Patience, Stop, Waiter, block};
+use super::block::{Ended, Never, Patience, Stop, Waiter, block, wake_all};
 use super::stopped::Stopped;
 use crate::record::flags;
 use crate::sync::{
-    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, cleanup, const_fn, covered, ord, step, unpark_all,
-    unpark_filter,
+    AtomicU8, FilterOp, Ordering::Relaxed, ParkToken, UnparkToken, cleanup, const_fn, covered, ord, step, unpark_filter,
 };
 
 const LOCKED: u8 = 1;
@@ -179,7 +178,7 @@ impl RawMutex {
         if old & PARKED != 0 && step!("raw.poison-wakes") {
             covered!("raw.poison-parked");
             // SAFETY: there is no callback.
-            unsafe { unpark_all(self.key(), RETRY) };
+            unsafe { wake_all(self.key(), RETRY) };
         }
     }
 

@@ -8,8 +8,8 @@ use super::state::State;
 use super::worker::{OwnedWorker, Worker};
 use super::{WaitError, WorkerPanicked};
 use crate::record::{Call, What};
-use crate::sync::{AtomicU64, Ordering::Relaxed, UnparkToken, const_fn, covered, ord, step, unpark_all};
-use crate::wait::{Timer, Waiter, block};
+use crate::sync::{AtomicU64, Ordering::Relaxed, UnparkToken, const_fn, covered, ord, step};
+use crate::wait::{Timer, Waiter, block, wake_all};
 use crate::{Limit, Stopped};
 
 /// Waits for the workers of a group, and reports their panics.
@@ -252,7 +252,7 @@ impl WaitGroup {
         if state.count() == 1 && state.is_parked() && step!("group.end-wakes") {
             covered!("group.end-parked");
             // SAFETY: there is no callback.
-            unsafe { unpark_all((&raw const self.state).addr(), UnparkToken(0)) };
+            unsafe { wake_all((&raw const self.state).addr(), UnparkToken(0)) };
         }
     }
 }

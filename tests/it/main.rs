@@ -12,6 +12,7 @@ mod cancel;
 #[cfg(feature = "crossbeam-channel")]
 mod channel;
 mod classes;
+mod condvar;
 #[cfg(not(miri))]
 mod connection_pool;
 mod counter;

@@ -6,6 +6,7 @@ mod cycles;
 mod groups;
 mod locks;
 mod once;
+mod queue;
 mod semaphores;
 
 use proptest::test_runner::Config;

@@ -9,6 +9,7 @@
 //! Each of those says how many calls of the library's were made; what only looks (`get`, `sum`) is not counted.
 
 mod cancel;
+mod queue;
 mod semaphore;
 
 use std::collections::BTreeMap;

@@ -9,11 +9,11 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, 
 use std::time::Duration;
 
 use raddle::{
-    AnyRequest, CancelOnDrop, CancelToken, Counter, InitError, Lazy, Limit, LockError, LockId, Locked, MappedGuard,
-    OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard,
-    OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit, ReadArcRequest,
-    ReadRequest, Semaphore, ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked, WriteArcRequest,
-    WriteRequest, lock_all, try_lock_all,
+    AnyRequest, CancelOnDrop, CancelToken, Condvar, Counter, InitError, Lazy, Limit, LockError, LockId, Locked,
+    MappedGuard, OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard,
+    OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit,
+    ReadArcRequest, ReadRequest, Semaphore, ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked,
+    WriteArcRequest, WriteRequest, lock_all, try_lock_all,
 };
 
 use crate::heap::{heap_kept, heap_taken};
@@ -258,8 +258,9 @@ fn traits_of_tokens() {
 }
 
 #[test]
-fn traits_of_groups_semaphores_and_counters() {
+fn traits_of_conditions_groups_semaphores_and_counters() {
     exactly! {
+        Condvar = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         WaitGroup = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         Worker<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         OwnedWorker = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -280,6 +281,7 @@ fn sizes() {
     assert!(size_of::<OrderedRwLock<u64>>() - size_of::<u64>() <= 24);
     assert_eq!(size_of::<OnceCell<u8>>(), 2);
     assert_eq!(size_of::<OnceCell<u64>>(), size_of::<u64>() + align_of::<u64>());
+    assert_eq!(size_of::<Condvar>(), 1);
     assert!(size_of::<WaitGroup>() <= 8);
     assert_eq!(size_of::<Semaphore>(), 16);
     assert_eq!([size_of::<Permit<'_>>(), size_of::<OwnedPermit>()], [2 * size_of::<usize>(); 2]);

@@ -6,8 +6,8 @@ use std::thread::{self, Builder, ScopedJoinHandle};
 use std::time::Duration;
 
 use raddle::{
-    CancelToken, Limit, LockError, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, Wait, WaitGroup, Waits,
-    What, lock_all, waiting_for, waits,
+    CancelToken, Condvar, Limit, LockError, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, Wait, WaitGroup,
+    Waits, What, lock_all, waiting_for, waits,
 };
 
 use crate::stress::watched;
@@ -40,8 +40,10 @@ fn every_kind_of_wait() {
         let [cell, empty] = [OnceCell::new(), OnceCell::<u8>::new()];
         let group = WaitGroup::new();
         let permits = &Semaphore::new(0);
+        let (own, changed) = (OrderedMutex::new(3, ()), Condvar::new());
         let [end, token] = [(); 2].map(|()| CancelToken::new());
         let (lock, shared, cell, empty, group, end, token) = (&lock, &shared, &cell, &empty, &group, &end, &token);
+        let (own, changed) = (&own, &changed);
         thread::scope(|threads| {
             let (guard, lock_line) = (lock.lock().unwrap(), line!());
             let (write, write_line) = (shared.write().unwrap(), line!());
@@ -69,6 +71,8 @@ fn every_kind_of_wait() {
             check("group", What::Group, None, Box::new(|| _ = group.wait()));
             check("permits", What::Permits(2), None, Box::new(|| drop(permits.acquire(2))));
             check("permits within", What::Permits(1), None, Box::new(|| drop(permits.acquire_within(1, end))));
+            let condition = move || drop(changed.wait_while_within(own.lock().unwrap(), |()| true, end));
+            check("condition", What::Condition, None, Box::new(condition));
             check("token", What::Token, None, Box::new(|| _ = end.wait(Limit::NEVER)));
             check("sleep", What::Sleep, None, Box::new(|| _ = end.sleep(Duration::MAX)));
             check(

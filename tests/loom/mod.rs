@@ -5,6 +5,7 @@
 //! fails. Run them with `RUSTFLAGS="--cfg loom" cargo test --release`, or `cargo loom`.
 
 mod cancel;
+mod condvar;
 mod counter;
 mod deadlock;
 mod explore;

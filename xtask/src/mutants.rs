@@ -123,6 +123,7 @@ fn baseline(binary: &Path) -> Option<Vec<String>> {
 fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
     let start = Instant::now();
     let home = match mutant.split('.').next().unwrap_or_default() {
+        "condvar" => "models::condvar::",
         "group" => "models::wait_group::",
         "index" | "sharded" => "models::counter::",
         "lock" => "models::lock::",

@@ -190,6 +190,8 @@ impl Spin {
     }
 
     pub(crate) fn reset(&mut self) {}
+
+    pub(crate) fn pause_while(_is_so: impl Fn() -> bool) {}
 }
 
 macro_rules! const_fn {

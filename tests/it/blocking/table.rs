@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raddle::{
-    CancelToken, InitError, Limit, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, WaitError, WaitGroup,
-    lock_all, lock_all_within, try_lock_all,
+    CancelToken, Condvar, InitError, Limit, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, WaitError,
+    WaitGroup, lock_all, lock_all_within, try_lock_all,
 };
 
 use super::why;
@@ -91,6 +91,7 @@ impl<P: Sync> Stage for (P, Calls<P>) {
 pub(super) fn table() -> Vec<Row> {
     let mut rows = locks();
     rows.extend(sets());
+    rows.extend(conditions());
     rows.extend(cells());
     rows.extend(tokens());
     rows.extend(semaphores());
@@ -257,6 +258,56 @@ fn sets() -> Vec<Row> {
                 ..calls
             },
         ),
+    ]
+}
+
+fn conditions() -> Vec<Row> {
+    /// Whether it is open.
+    type Gate = (OrderedMutex<bool>, Condvar);
+    let shut = |(lock, changed): &Gate, f: &mut dyn FnMut()| {
+        *lock.lock().unwrap() = false;
+        f();
+        *lock.lock().unwrap() = true;
+        changed.notify_all();
+    };
+    // One for each, of which none may go to a call that was stopped.
+    let shut_one_by_one = |(lock, changed): &Gate, f: &mut dyn FnMut()| {
+        *lock.lock().unwrap() = false;
+        f();
+        *lock.lock().unwrap() = true;
+        while changed.notify_one() {}
+    };
+    let unlimited = |(lock, changed): &Gate| {
+        let guard = lock.lock().unwrap();
+        assert!(*changed.wait_while(guard, |open| !*open).unwrap());
+    };
+    let waits: fn(&Gate, Stop<'_>) -> _ = |(lock, changed), stop| {
+        let mut guard = lock.lock().unwrap();
+        while !*guard {
+            let end;
+            (guard, end) = changed.wait_within(guard, stop.limit).unwrap();
+            end?;
+        }
+        Ok(())
+    };
+    let waits_while: fn(&Gate, Stop<'_>) -> _ = |(lock, changed), stop| {
+        let guard = lock.lock().unwrap();
+        let (guard, end) = changed.wait_while_within(guard, |open| !*open, stop.limit).unwrap();
+        assert_eq!(end.is_ok(), *guard);
+        end
+    };
+    let intact = |(lock, changed): &Gate| {
+        assert!(*lock.try_lock().unwrap());
+        assert_eq!((changed.notify_one(), changed.notify_all()), (false, 0));
+    };
+    let new = || (OrderedMutex::new(5, true), Condvar::new());
+    let [name, while_name] = ["lock/condvar.rs::wait_within", "lock/condvar.rs::wait_while_within"];
+    let calls = Calls { closed: shut, call: waits, unlimited, intact };
+    vec![
+        Row::new(name, new, calls),
+        Row::new(name, new, Calls { closed: shut_one_by_one, ..calls }),
+        Row::new(while_name, new, Calls { call: waits_while, ..calls }),
+        Row::new(while_name, new, Calls { closed: shut_one_by_one, call: waits_while, ..calls }),
     ]
 }
 
