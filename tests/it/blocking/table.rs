@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use raddle::{
-    CancelToken, Condvar, InitError, Limit, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, WaitError,
-    WaitGroup, lock_all, lock_all_within, try_lock_all,
-};
+use raddle::{Condvar, InitError, Limit, LockClass, LockTable, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, WaitError, WaitGroup, lock_all, lock_all_within, try_lock_all, {     CancelToken};
 
 use super::why;
 
@@ -91,6 +88,7 @@ impl<P: Sync> Stage for (P, Calls<P>) {
 pub(super) fn table() -> Vec<Row> {
     let mut rows = locks();
     rows.extend(sets());
+    rows.extend(keys());
     rows.extend(conditions());
     rows.extend(cells());
     rows.extend(tokens());
@@ -116,6 +114,40 @@ pub(super) fn table() -> Vec<Row> {
         },
     ));
     rows
+}
+
+/// The locks of keys; whoever has given up leaves no entry.
+fn keys() -> Vec<Row> {
+    static KEY: LockClass = LockClass::new(75, "key");
+    type Table = LockTable<u8>;
+    let closed = |table: &Table, f: &mut dyn FnMut()| {
+        let _guard = table.lock(&2).unwrap();
+        f();
+    };
+    let intact = |table: &Table| assert!(table.is_empty());
+    let new = || Table::new(&KEY);
+    vec![
+        Row::new(
+            "table/lock_table.rs::lock_within",
+            new,
+            Calls {
+                closed,
+                call: |table, stop| table.lock_within(&2, stop.limit).map(drop).map_err(why),
+                unlimited: |table| drop(table.lock(&2).unwrap()),
+                intact,
+            },
+        ),
+        Row::new(
+            "table/lock_table.rs::lock_all_within",
+            new,
+            Calls {
+                closed,
+                call: |table, stop| table.lock_all_within([&3, &2, &1], stop.limit).map(drop).map_err(why),
+                unlimited: |table| drop(table.lock_all([&1, &2]).unwrap()),
+                intact,
+            },
+        ),
+    ]
 }
 
 fn locks() -> Vec<Row> {
