@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use raddle::{Condvar, InitError, Limit, LockClass, LockTable, OnceCell, OrderedMutex, OrderedRwLock, Semaphore, Stopped, WaitError, WaitGroup, lock_all, lock_all_within, try_lock_all, {     CancelToken};
+use raddle::{
+    CancelToken, Condvar, InitError, Limit, LockClass, LockTable, OnceCell, OrderedMutex, OrderedRwLock, Semaphore,
+    Stopped, WaitError, WaitGroup, lock_all, lock_all_within, try_lock_all,
+};
 
 use super::why;
 
