@@ -61,7 +61,8 @@ const NOTIFIED: UnparkToken = UnparkToken(2);
 ///
 /// # Fairness
 /// `notify_one` wakes the thread that waits longest. For the lock, running threads and those that sleep for it may come before a
-/// thread that was woken, as the type of the lock says.
+/// thread that was woken, as the type of the lock says. A thread that joins an empty queue stays awake in it for some microseconds,
+/// then it sleeps.
 ///
 /// # Order of locks
 /// A thread that waits for a condition acquires its lock anew, so it may do so only while every other lock that it holds is below that
