@@ -61,7 +61,8 @@ const NOTIFIED: UnparkToken = UnparkToken(2);
 ///
 /// # Fairness
 /// `notify_one` wakes the thread that waits longest. For the lock, running threads and those that sleep for it may come before a
-/// thread that was woken, as the type of the lock says.
+/// thread that was woken, as the type of the lock says. A thread that joins an empty queue stays awake in it for some microseconds,
+/// then it sleeps.
 ///
 /// # Order of locks
 /// A thread that waits for a condition acquires its lock anew, so it may do so only while every other lock that it holds is below that
@@ -287,18 +288,18 @@ impl Condvar {
         // SAFETY: the callbacks load and store atomics and cells only.
         let result = unsafe {
             unpark_filter(self.key(), first, |result| {
-                let parked = if result.have_more_threads || !step!("condvar.notify-clears") { PARKED } else { 0 };
-                self.set((self.state.load(Relaxed) & !PARKED).wrapping_add(ONE) | parked);
+                let over = if result.have_more_threads || !step!("condvar.notify-clears") { 0 } else { PARKED };
+                // Relaxed: the state orders nothing but its own changes; `may_have_sleepers` says why that is enough.
+                if picked.get() > 0 {
+                    // The mark of who was in the queue is set (invariant 2).
+                    self.state.fetch_add(ONE - over, Relaxed);
+                } else {
+                    self.state.fetch_and(!over, Relaxed);
+                }
                 NOTIFIED
             })
         };
         result.unparked_threads
-    }
-
-    /// Changes the state, under the lock of the queue.
-    fn set(&self, state: u8) {
-        // Relaxed, and no read-modify-write: it changes under that lock only.
-        self.state.store(state, Relaxed);
     }
 
     fn key(&self) -> usize {
@@ -445,10 +446,8 @@ impl Waiter for Wait<'_> {
 
     fn mark(&self) -> bool {
         let mark = if step!("condvar.mark") { PARKED } else { 0 };
-        // Relaxed, both: what orders the mark before the load of a notifier is the release of the mutex in `joined`.
-        let state = self.condvar.state.load(Relaxed);
-        self.condvar.set(state & !PARKED | mark);
-        self.joined.set(state);
+        // Relaxed: what orders the mark before the load of a notifier is the release of the mutex in `joined`.
+        self.joined.set(self.condvar.state.fetch_or(mark, Relaxed));
         true
     }
 
@@ -473,7 +472,8 @@ impl Waiter for Wait<'_> {
     fn leave(&self, last: bool) {
         if last && step!("condvar.leave-clears") {
             covered!("condvar.leave-last");
-            self.condvar.set(self.condvar.state.load(Relaxed) & !PARKED);
+            // Relaxed: under the lock of the queue, as all changes.
+            self.condvar.state.fetch_and(!PARKED, Relaxed);
         }
     }
 }

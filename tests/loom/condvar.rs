@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::explore::{Judge, Shared, explore, spawn};
+use super::explore::{Judge, Shared, explore, explore_bounded, spawn};
 use crate::sync::model::execution::pretend_panicking;
 use crate::{CancelToken, Condvar, Limit, LockError, OrderedMutex, Stopped};
 
@@ -108,7 +108,7 @@ fn used_again() {
 /// Fails if a waiter that is notified just when its limit passes says that it was not, or the other way round. Two threads.
 #[test]
 fn limit_against_notification() {
-    explore([970, 336], &["wait.timed-out", "wait.woken"], || {
+    explore([1_064, 336], &["wait.timed-out", "wait.woken"], || {
         let shared = Changing::new();
         let used = Judge::new(|notes: Vec<bool>| assert_eq!(notes[0], notes[1]));
         spawn({
@@ -129,7 +129,7 @@ fn limit_against_notification() {
 /// Fails if a wait whose limit passes as the condition becomes false does not say so, or loses the lock. Two threads.
 #[test]
 fn limit_against_the_condition() {
-    explore([24, 25], &["wait.timed-out", "wait.woken"], || {
+    explore([59, 25], &["wait.timed-out", "wait.woken"], || {
         let shared = Changing::new();
         spawn({
             let shared = shared.clone();
@@ -149,7 +149,7 @@ fn limit_against_the_condition() {
 /// cancelled before it has joined the queue loses the lock. Three threads.
 #[test]
 fn cancel_against_notification() {
-    explore([13_042, 1_319], &["node.cancel-woke", "wait.woken", "condvar.never-joined"], || {
+    explore([18_769, 1_319], &["node.cancel-woke", "wait.woken", "condvar.never-joined"], || {
         let shared = Shared::new((OrderedMutex::new(1, ()), Condvar::new(), CancelToken::new()));
         let used = Judge::new(|notes: Vec<bool>| assert_eq!(notes[0], notes[1]));
         spawn({
@@ -171,7 +171,7 @@ fn cancel_against_notification() {
 /// out. Three threads.
 #[test]
 fn notification_beside_one_who_gives_up() {
-    explore([75, 376], &["wait.timed-out", "wait.woken"], || {
+    explore([5_604, 376], &["wait.timed-out", "wait.woken"], || {
         beside_two_who_give_up(|changed| usize::from(changed.notify_one()));
     });
 }
@@ -189,7 +189,7 @@ fn beside_two_who_give_up(f: impl FnOnce(&Condvar) -> usize) {
 /// The same where the other is cancelled after the notification. Fails as the other. Three threads.
 #[test]
 fn notification_beside_one_who_is_cancelled() {
-    explore([1_562, 5_888], &["node.cancel-woke", "wait.woken"], || {
+    explore_bounded(3, [1_695, 5_888], &["node.cancel-woke", "wait.woken"], || {
         beside_one_under_a_token(|changed, token| {
             let woke = changed.notify_one();
             token.cancel();
@@ -201,7 +201,7 @@ fn notification_beside_one_who_is_cancelled() {
 /// The same where the other is cancelled before the notification. Fails as the other. Three threads.
 #[test]
 fn notification_behind_a_cancel() {
-    explore([2_015, 9_064], &["node.cancel-woke", "wait.woken"], || {
+    explore_bounded(3, [3_244, 9_064], &["node.cancel-woke", "wait.woken"], || {
         beside_one_under_a_token(|changed, token| {
             token.cancel();
             changed.notify_one()
@@ -237,7 +237,7 @@ fn used() -> Judge<(bool, usize)> {
 /// out. Three threads.
 #[test]
 fn all_against_a_newcomer() {
-    explore([75, 376], &["wait.timed-out", "wait.woken"], || beside_two_who_give_up(Condvar::notify_all));
+    explore([5_604, 376], &["wait.timed-out", "wait.woken"], || beside_two_who_give_up(Condvar::notify_all));
 }
 
 /// Fails if one of two waiters is left asleep by `notify_all`. Each thread is started under the lock by the one that releases it next.
