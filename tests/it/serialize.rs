@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use raddle::{Counter, LockId, OnceCell, OrderedMutex, OrderedRwLock};
+use raddle::{Counter, LockClass, LockError, LockId, OnceCell, OrderedMutex, OrderedRwLock};
 use serde::{Deserialize, Serialize};
 use serde_json::{from_str, to_string};
 
@@ -75,4 +75,24 @@ fn reading_is_enough_for_a_read_write_lock() {
     });
     drop(read);
     assert!(lock.try_write().is_ok());
+}
+
+/// Fails if a fresh id that is read back equals one that is in use, or is of another class, or no fresh one any more.
+#[test]
+fn a_fresh_id_is_read_as_a_new_one() {
+    const BED: LockClass = LockClass::new(91, "bed");
+    for lock in [OrderedMutex::from(5), BED.mutex(5)] {
+        let text = to_string(&lock).unwrap();
+        let [one, other]: [OrderedMutex<i32>; 2] = [from_str(&text).unwrap(), from_str(&text).unwrap()];
+        let ids = [lock.id(), one.id(), other.id()];
+        assert!(ids[0] != ids[1] && ids[0] != ids[2] && ids[1] != ids[2], "{text}");
+        let class = |id: LockId| id.to_string().split('#').next().unwrap().to_owned();
+        assert!(ids.iter().all(|&id| class(id) == class(ids[0]) && id.to_string().contains('#')));
+        let held = one.lock().unwrap();
+        assert!(matches!(other.lock(), Err(LockError::OutOfOrder { .. })));
+        assert!(matches!(lock.lock(), Err(LockError::OutOfOrder { .. })));
+        assert_eq!(*held, 5);
+    }
+    let id: LockId = from_str(&to_string(&BED.id(7)).unwrap()).unwrap();
+    assert_eq!(id, BED.id(7));
 }
