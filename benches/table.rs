@@ -5,9 +5,9 @@
 //! `dashmap` and `hashmap` keep all that they have made, and had made before they are measured.
 //!
 //! * `table/one`: one of 64 keys, whose entries are made and gone each time.
-//! * `table/value`: one of 64 keys that have values, so that the entries stay. `shard` locks a shard of a map and no key.
+//! * `table/one-with-value`: one of 64 keys that have values, so that the entries stay. `shard` locks a shard of a map and no key.
 //! * `table/pair`: two of 64 keys, named in any order. By hand, and for `lockable`, they are sorted first.
-//! * `table/two`: two threads, both on any of 100,000 keys (`spread`), or of 8 (`hot`).
+//! * `table/two-threads`: two threads, both on any of 100,000 keys (`spread`), or of 8 (`hot`).
 //! * `table/many`: any of a million keys, whose entries are gone each time (`gone`) or have values (`value`).
 //!
 //! # That the work is real
@@ -48,7 +48,10 @@ struct Keys {
 
 impl Keys {
     fn below(below: u64) -> Self {
-        Self { below, states: [1, 2].map(|seed: u64| CachePadded::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).into())) }
+        Self {
+            below,
+            states: [1, 2].map(|seed: u64| CachePadded::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).into())),
+        }
     }
 
     /// Runs `operation` with the thread's next `iters` times `N` keys.
@@ -148,9 +151,9 @@ fn one() -> Group {
     group
 }
 
-/// `table/value`: one of few keys, with a value.
+/// `table/one-with-value`: one of few keys, with a value.
 fn value() -> Group {
-    let mut group = Group::new("table/value", VALUES).in_turn();
+    let mut group = Group::new("table/one-with-value", VALUES).in_turn();
     add_all_values(&mut group, &Shape::all(1), FEW);
     group
 }
@@ -168,9 +171,9 @@ fn pair() -> Group {
     group
 }
 
-/// `table/two`: two threads that seldom meet, and two that often do.
+/// `table/two-threads`: two threads that seldom meet, and two that often do.
 fn two() -> Group {
-    let mut group = Group::new("table/two", LOCKS).in_turn();
+    let mut group = Group::new("table/two-threads", LOCKS).in_turn();
     add_all_locks(&mut group, &Shape::named("spread", 2), SPREAD);
     add_all_locks(&mut group, &Shape::named("hot", 2), HOT);
     group
