@@ -16,6 +16,8 @@
 //! takes the row's address from `black_box`, loads the pointers, and holds per lock one `incq` between a `lock cmpxchg`
 //! and a `lock xadd` (parking_lot) or `xchg` (std); `bare` is the same loop with the `incq`s alone.
 
+#[path = "lock/arcs.rs"]
+mod arcs;
 #[path = "lock/sites.rs"]
 mod sites;
 mod support;
@@ -33,7 +35,7 @@ use support::{Group, Op, Role, Shape};
 const POINTERS: usize = 2_048;
 
 fn main() {
-    support::run(&[one(), pair(), sites::pair(), eight(), sixty_four()]);
+    support::run(&[one(), pair(), sites::pair(), arcs::pair(), eight(), arcs::eight(), sixty_four()]);
 }
 
 type Std = std::sync::Mutex<u64>;

@@ -11,19 +11,24 @@ mod home;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs;
 use std::mem::size_of;
-use std::sync::Barrier;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use crossbeam_utils::CachePadded;
+use dashmap::DashMap;
+use lockable::{Lockable, LockableHashMap, SyncLimit};
 
 use raddle::{
-    CancelOnDrop, CancelToken, Condvar, Counter, Cycle, Guard, Holder, InitError, Lazy, Limit, LockError, LockId,
-    Locked, Note, OnceCell, OrderedMutex, OrderedMutexGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteGuard,
-    OwnedPermit, OwnedWorker, Permit, ReadRequest, Semaphore, ShardedCounter, Stopped, Wait, WaitError, WaitGroup,
-    Waits, What, Worker, WorkerPanicked, WriteRequest,
+    AnyMut, AnyRequest, CancelOnDrop, CancelToken, Condvar, Counter, Cycle, Guard, Holder, InitError, Lazy, Limit,
+    LockClass, LockError, LockId, LockTable, Locked, MappedGuard, MappedRefGuard, Note, OnceCell, OrderedMutex,
+    OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock,
+    OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore,
+    ShardedCounter, Stopped, TableGuard, TableRequest, Wait, WaitError, WaitGroup, Waits, What, Worker, WorkerPanicked,
+    WriteArcRequest, WriteRequest,
 };
 use serde_json::{Value, json};
 
@@ -47,6 +52,8 @@ fn short(name: &str) -> String {
 /// A set of two.
 type Two = (&'static OrderedMutex<u64>, &'static OrderedMutex<u64>);
 
+type LockPoolGuard = <lockable::LockPool<u64> as Lockable<u64, ()>>::Guard<'static>;
+
 fn main() -> std::io::Result<()> {
     home::enter_root();
     let sizes = sizes! {
@@ -57,10 +64,23 @@ fn main() -> std::io::Result<()> {
         OrderedWriteGuard<'static, u64> = std::sync::RwLockWriteGuard<'static, u64>, parking_lot::RwLockWriteGuard<'static, u64>;
         Guard<&'static OrderedMutex<u64>>;
         Condvar = std::sync::Condvar, parking_lot::Condvar;
+        OrderedMutexArcGuard<u64> = parking_lot::ArcMutexGuard<parking_lot::RawMutex, u64>;
+        OrderedReadArcGuard<u64> = parking_lot::ArcRwLockReadGuard<parking_lot::RawRwLock, u64>;
+        OrderedWriteArcGuard<u64> = parking_lot::ArcRwLockWriteGuard<parking_lot::RawRwLock, u64>;
+        MappedGuard<&'static OrderedMutex<[u64; 2]>, u64> = parking_lot::MappedMutexGuard<'static, u64>;
+        MappedRefGuard<ReadRequest<'static, [u64; 2]>, u64> = parking_lot::MappedRwLockReadGuard<'static, u64>;
         Locked<Two> = [std::sync::MutexGuard<'static, u64>; 2], [parking_lot::MutexGuard<'static, u64>; 2];
         ReadRequest<'static, u64>;
         WriteRequest<'static, u64>;
+        ReadArcRequest<u64>;
+        WriteArcRequest<u64>;
+        AnyRequest<'static, u64>;
+        AnyMut<'static, u64>;
         LockId;
+        LockClass;
+        LockTable<u64> = lockable::LockPool<u64>, DashMap<u64, Arc<Mutex<()>>>, Mutex<HashMap<u64, Arc<Mutex<()>>>>;
+        TableGuard<'static, u64> = LockPoolGuard;
+        TableRequest<'static, u64, ()>;
         LockError = std::sync::TryLockError<()>;
         OnceCell<u64> = std::sync::OnceLock<u64>, once_cell::sync::OnceCell<u64>;
         Lazy<u64> = std::sync::LazyLock<u64>, once_cell::sync::Lazy<u64>;
@@ -86,7 +106,7 @@ fn main() -> std::io::Result<()> {
         Cycle;
         Note;
     };
-    let sizes = [sizes, sharded()].concat();
+    let sizes = [sizes, sharded(), tables()].concat();
     #[cfg(feature = "crossbeam-channel")]
     let sizes = [sizes, channels()].concat();
     let text = format!("{:#}\n", Value::Array(sizes));
@@ -156,6 +176,49 @@ fn sharded() -> Vec<Value> {
             "type": format!("ShardedCounter in which {threads} counted"),
             "bytes": size_of::<ShardedCounter>() + heap(threads),
             "peers": [{ "type": format!("[CachePadded<AtomicU64>; {threads}]"), "bytes": padded }],
+        })
+    });
+    rows.to_vec()
+}
+
+/// What a table takes in which so many keys have values; without what the allocator adds to each piece.
+fn tables() -> Vec<Value> {
+    static KEY: LockClass = LockClass::new(1, "key");
+
+    fn bytes<T>(new: impl FnOnce() -> T, add: impl Fn(&T)) -> usize {
+        let before = KEPT.get();
+        let table = new();
+        add(&table);
+        size_of::<T>() + KEPT.get().wrapping_sub(before)
+    }
+
+    // What a thread takes for itself is not the table's.
+    drop(LockTable::<u64>::new(&KEY).lock(&1));
+    let rows = [1, 1_000, 1_000_000].map(|keys: u64| {
+        let ours = bytes(
+            || LockTable::<u64, u64>::new(&KEY),
+            |table| (0..keys).for_each(|key| *table.lock(&key).expect("nothing is held") = Some(key)),
+        );
+        let lockable = bytes(LockableHashMap::<u64, u64>::new, |table| {
+            (0..keys).for_each(|key| {
+                let Ok(mut guard) = table.blocking_lock(key, SyncLimit::no_limit());
+                guard.insert(key);
+            });
+        });
+        let dashmap = bytes(DashMap::<u64, Arc<Mutex<u64>>>::new, |table| {
+            (0..keys).for_each(|key| _ = table.insert(key, Arc::new(Mutex::new(key))));
+        });
+        let hashmap = bytes(Mutex::<HashMap<u64, Arc<Mutex<u64>>>>::default, |table| {
+            (0..keys).for_each(|key| _ = table.lock().expect("nothing panics").insert(key, Arc::new(Mutex::new(key))));
+        });
+        json!({
+            "type": format!("LockTable<u64, u64> of {keys}"),
+            "bytes": ours,
+            "peers": [
+                { "type": "LockableHashMap<u64, u64>", "bytes": lockable },
+                { "type": "DashMap<u64, Arc<Mutex<u64>>>", "bytes": dashmap },
+                { "type": "Mutex<HashMap<u64, Arc<Mutex<u64>>>>", "bytes": hashmap },
+            ],
         })
     });
     rows.to_vec()
