@@ -50,7 +50,7 @@
 //!
 //! # Recipes
 //! [`recipes`] says what to write for a given problem, with an example for each. [`moving`] maps the calls of `std`,
-//! `parking_lot`, `once_cell`, `crossbeam`, `happylock` and Go to the ones here. (Both are pages of text.)
+//! `parking_lot`, `once_cell`, `crossbeam`, `happylock`, `lockable` and Go to the ones here. (Both are pages of text.)
 //!
 //! # Why no order of locking can deadlock
 //!
@@ -258,7 +258,7 @@ pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
 #[cfg(any(doc, doctest))]
 pub mod recipes;
 #[cfg(any(doc, doctest))]
-#[doc = "[recipes for waiting]: crate::recipes::waiting\n"]
+#[doc = "[recipes for waiting]: crate::recipes::waiting\n[when to write ids]: crate::LockId#when-to-write-ids-and-when-not\n"]
 #[doc = include_str!("../docs/moving.md")]
 pub mod moving {}
 
