@@ -67,8 +67,8 @@ fn main() -> std::io::Result<()> {
         OrderedMutexArcGuard<u64> = parking_lot::ArcMutexGuard<parking_lot::RawMutex, u64>;
         OrderedReadArcGuard<u64> = parking_lot::ArcRwLockReadGuard<parking_lot::RawRwLock, u64>;
         OrderedWriteArcGuard<u64> = parking_lot::ArcRwLockWriteGuard<parking_lot::RawRwLock, u64>;
-        MappedGuard<&'static OrderedMutex<[u64; 2]>, u64> = parking_lot::MappedMutexGuard<'static, u64>;
-        MappedRefGuard<ReadRequest<'static, [u64; 2]>, u64> = parking_lot::MappedRwLockReadGuard<'static, u64>;
+        MappedGuard<'static, u64> = parking_lot::MappedMutexGuard<'static, u64>;
+        MappedRefGuard<'static, u64> = parking_lot::MappedRwLockReadGuard<'static, u64>;
         Locked<Two> = [std::sync::MutexGuard<'static, u64>; 2], [parking_lot::MutexGuard<'static, u64>; 2];
         ReadRequest<'static, u64>;
         WriteRequest<'static, u64>;

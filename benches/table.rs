@@ -65,7 +65,7 @@ impl Keys {
                 random ^= random << 13;
                 random ^= random >> 7;
                 random ^= random << 17;
-                (u128::from(random) * u128::from(self.below) >> 64) as u64
+                ((u128::from(random) * u128::from(self.below)) >> 64) as u64
             })));
         }
         self.states[thread].store(random, Relaxed);

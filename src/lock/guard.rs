@@ -101,9 +101,14 @@ impl<R: Request> Guard<R> {
     pub(super) fn into_request(guard: Self) -> R {
         let Entry { id, raw } = guard.request.entry();
         held::pop(id, Of::Lock { key: raw.key() });
+        Self::into_parts(guard).0
+    }
+
+    /// Ends the guard, and leaves the lock held by the thread.
+    pub(super) fn into_parts(guard: Self) -> (R, PanicWatch) {
         let guard = ManuallyDrop::new(guard);
         // SAFETY: the guard is neither used nor dropped from here on.
-        unsafe { ptr::read(&raw const guard.request) }
+        unsafe { (ptr::read(&raw const guard.request), ptr::read(&raw const guard.watch)) }
     }
 
     /// Recovers the value with `recover`. If that panics the lock is poisoned, even on a thread that is unwinding already.
@@ -144,6 +149,15 @@ impl<R: Request> Guard<R> {
     }
 }
 
+impl Entry<'_> {
+    /// Releases the lock, which the thread holds; poisons it if a panic does that.
+    #[inline(always)]
+    pub(super) fn release(self, watch: &PanicWatch) {
+        held::pop(self.id, Of::Lock { key: self.raw.key() });
+        if watch.panicked() && step!("lock.poison") { self.raw.poison() } else { self.raw.unlock() }
+    }
+}
+
 impl<R: Request> Deref for Guard<R> {
     type Target = R::Target;
 
@@ -165,11 +179,7 @@ impl<R: Exclusive> DerefMut for Guard<R> {
 impl<R: Request> Drop for Guard<R> {
     #[inline(always)]
     fn drop(&mut self) {
-        cleanup(|| {
-            let lock = self.request.entry();
-            held::pop(lock.id, Of::Lock { key: lock.raw.key() });
-            if self.watch.panicked() && step!("lock.poison") { lock.raw.poison() } else { lock.raw.unlock() }
-        });
+        cleanup(|| self.request.entry().release(&self.watch));
     }
 }
 

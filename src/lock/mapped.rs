@@ -7,41 +7,70 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use super::Guard;
-use super::set::{Exclusive, Request};
+use super::set::{Entry, Exclusive, Mappable, Request, Sealed};
+use crate::sync::{PanicWatch, cleanup};
 
 /// Gives access to a part of the value of one lock, and releases the lock when dropped; [`Guard::map`] creates it.
 ///
-/// It is the guard that it was made of, to which nothing but the part is accessible any more. So a
-/// [`Condvar`](crate::Condvar), which would release the lock for a while, does not take it.
+/// It holds the lock as the guard did of which it was made: a panic that drops it poisons the lock. Its type does not say what the whole
+/// value is. A [`Condvar`](crate::Condvar), which would release the lock for a while, does not take it.
 #[must_use = "if the guard is not kept, the lock is released at once"]
-pub struct MappedGuard<R: Exclusive, U: ?Sized> {
-    /// A part of the value behind the lock, to which nothing else refers as long as `guard` lives, which is not asked for the value again.
+pub struct MappedGuard<'a, U: ?Sized> {
+    /// A part of the value behind the lock, to which nothing else refers as long as that is held.
     part: NonNull<U>,
-    guard: Guard<R>,
+    lock: HeldLock<'a>,
     /// Invariant, as what may be changed is.
     lent: PhantomData<*mut U>,
 }
 
 /// Gives shared access to a part of the value of one lock, and releases the lock when dropped; [`Guard::map_ref`] creates it.
 #[must_use = "if the guard is not kept, the lock is released at once"]
-pub struct MappedRefGuard<R: Request, U: ?Sized> {
-    /// A part of the value behind the lock, to which there are shared references only as long as `guard` lives, which is not asked for
-    /// the value again.
+pub struct MappedRefGuard<'a, U: ?Sized> {
+    /// A part of the value behind the lock, to which there are shared references only as long as that is held.
     part: NonNull<U>,
-    guard: Guard<R>,
+    lock: HeldLock<'a>,
+    /// Unwind safe only if `&U` is: a panic may poison nothing.
+    lent: PhantomData<&'a U>,
 }
 
-// A panic that drops it poisons the lock, so no thread sees a broken value unawares.
-impl<R: Exclusive, U: ?Sized> UnwindSafe for MappedGuard<R, U> {}
-impl<R: Exclusive, U: ?Sized> RefUnwindSafe for MappedGuard<R, U> {}
+/// A lock that the thread holds as long as this lives, whatever it guards.
+struct HeldLock<'a> {
+    lock: Entry<'a>,
+    watch: PanicWatch,
+    /// Dropped after the lock was released. What owns the lock, unless that is borrowed for `'a`.
+    _owner: Option<Box<dyn Sealed + 'a>>,
+    /// Not Send: `held` is the thread's own.
+    thread: PhantomData<*const ()>,
+}
+
+impl<'a> HeldLock<'a> {
+    fn of<R: Mappable<'a>>(guard: Guard<R>) -> Self {
+        let (request, watch) = Guard::into_parts(guard);
+        let (lock, owner) = request.into_lock();
+        HeldLock { lock, watch, _owner: owner, thread: PhantomData }
+    }
+}
+
+impl Drop for HeldLock<'_> {
+    fn drop(&mut self) {
+        cleanup(|| self.lock.release(&self.watch));
+    }
+}
 
 // SAFETY: a shared guard gives out `&U` only.
-unsafe impl<R: Exclusive, U: ?Sized + Sync> Sync for MappedGuard<R, U> {}
+unsafe impl<U: ?Sized + Sync> Sync for MappedGuard<'_, U> {}
 // SAFETY: as above.
-unsafe impl<R: Request, U: ?Sized + Sync> Sync for MappedRefGuard<R, U> {}
+unsafe impl<U: ?Sized + Sync> Sync for MappedRefGuard<'_, U> {}
+// A panic that drops it poisons the lock, so no thread sees a broken value unawares.
+impl<U: ?Sized> UnwindSafe for MappedGuard<'_, U> {}
+impl<U: ?Sized> RefUnwindSafe for MappedGuard<'_, U> {}
+impl<U: ?Sized + RefUnwindSafe> UnwindSafe for MappedRefGuard<'_, U> {}
+impl<U: ?Sized + RefUnwindSafe> RefUnwindSafe for MappedRefGuard<'_, U> {}
 
 impl<R: Request> Guard<R> {
     /// Makes a guard that gives access to a part of the value only. It holds the lock as the guard did: a panic poisons it.
+    ///
+    /// Of a guard that owns its lock, such as [`OrderedMutexArcGuard`](crate::OrderedMutexArcGuard), it takes a heap block.
     ///
     /// # Panics
     /// If `part` panics, which drops the guard and so poisons the lock.
@@ -50,14 +79,13 @@ impl<R: Request> Guard<R> {
     ///
     /// ```
     /// use raddle::{Guard, LockError, MappedGuard, OrderedMutex};
-    /// use std::ops::DerefMut;
     ///
     /// struct Ward {
     ///     name: &'static str,
     ///     beds: u32,
     /// }
     ///
-    /// fn beds(ward: &OrderedMutex<Ward>) -> Result<impl DerefMut<Target = u32> + '_, LockError> {
+    /// fn beds(ward: &OrderedMutex<Ward>) -> Result<MappedGuard<'_, u32>, LockError> {
     ///     Ok(Guard::map(ward.lock()?, |ward| &mut ward.beds))
     /// }
     ///
@@ -67,15 +95,47 @@ impl<R: Request> Guard<R> {
     /// assert_eq!((ward.name, ward.beds), ("surgery", 39));
     /// # Ok::<(), LockError>(())
     /// ```
-    pub fn map<U: ?Sized>(mut guard: Self, part: impl FnOnce(&mut R::Target) -> &mut U) -> MappedGuard<R, U>
+    pub fn map<'a, U: ?Sized>(mut guard: Self, part: impl FnOnce(&mut R::Target) -> &mut U) -> MappedGuard<'a, U>
     where
-        R: Exclusive,
+        R: Exclusive + Mappable<'a>,
     {
         let part = NonNull::from(part(&mut guard));
-        MappedGuard { part, guard, lent: PhantomData }
+        MappedGuard { part, lock: HeldLock::of(guard), lent: PhantomData }
     }
 
-    /// The same for a guard that only reads.
+    /// The same if there is such a part.
+    ///
+    /// # Errors
+    /// The guard, if `part` returns `None`.
+    ///
+    /// # Panics
+    /// As [`map`](Guard::map).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{Guard, OrderedMutex};
+    ///
+    /// let beds = OrderedMutex::from(vec![1, 2]);
+    /// match Guard::try_map(beds.lock()?, |beds| beds.get_mut(7)) {
+    ///     Ok(mut bed) => *bed = 5,
+    ///     Err(mut beds) => beds.resize(8, 0),
+    /// }
+    /// assert_eq!(beds.lock()?.len(), 8);
+    /// # Ok::<(), raddle::LockError>(())
+    /// ```
+    pub fn try_map<'a, U: ?Sized>(
+        mut guard: Self,
+        part: impl FnOnce(&mut R::Target) -> Option<&mut U>,
+    ) -> Result<MappedGuard<'a, U>, Self>
+    where
+        R: Exclusive + Mappable<'a>,
+    {
+        let Some(part) = part(&mut guard).map(NonNull::from) else { return Err(guard) };
+        Ok(MappedGuard { part, lock: HeldLock::of(guard), lent: PhantomData })
+    }
+
+    /// Makes a guard that gives shared access to a part of the value only; also of one that reads.
     ///
     /// # Panics
     /// If `part` panics.
@@ -90,35 +150,56 @@ impl<R: Request> Guard<R> {
     /// assert_eq!(*last, 5);
     /// # Ok::<(), raddle::LockError>(())
     /// ```
-    pub fn map_ref<U: ?Sized>(guard: Self, part: impl FnOnce(&R::Target) -> &U) -> MappedRefGuard<R, U> {
+    pub fn map_ref<'a, U: ?Sized>(guard: Self, part: impl FnOnce(&R::Target) -> &U) -> MappedRefGuard<'a, U>
+    where
+        R: Mappable<'a>,
+    {
         let part = NonNull::from(part(&guard));
-        MappedRefGuard { part, guard }
+        MappedRefGuard { part, lock: HeldLock::of(guard), lent: PhantomData }
+    }
+
+    /// The same if there is such a part.
+    ///
+    /// # Errors
+    /// The guard, if `part` returns `None`.
+    ///
+    /// # Panics
+    /// If `part` panics.
+    pub fn try_map_ref<'a, U: ?Sized>(
+        guard: Self,
+        part: impl FnOnce(&R::Target) -> Option<&U>,
+    ) -> Result<MappedRefGuard<'a, U>, Self>
+    where
+        R: Mappable<'a>,
+    {
+        let Some(part) = part(&guard).map(NonNull::from) else { return Err(guard) };
+        Ok(MappedRefGuard { part, lock: HeldLock::of(guard), lent: PhantomData })
     }
 }
 
-impl<R: Exclusive, U: ?Sized> MappedGuard<R, U> {
+impl<'a, U: ?Sized> MappedGuard<'a, U> {
     /// Makes a guard of a part of the part.
     ///
     /// # Panics
     /// If `part` panics, which poisons the lock.
-    pub fn map<V: ?Sized>(mut guard: Self, part: impl FnOnce(&mut U) -> &mut V) -> MappedGuard<R, V> {
+    pub fn map<V: ?Sized>(mut guard: Self, part: impl FnOnce(&mut U) -> &mut V) -> MappedGuard<'a, V> {
         let part = NonNull::from(part(&mut guard));
-        MappedGuard { part, guard: guard.guard, lent: PhantomData }
+        MappedGuard { part, lock: guard.lock, lent: PhantomData }
     }
 }
 
-impl<R: Request, U: ?Sized> MappedRefGuard<R, U> {
+impl<'a, U: ?Sized> MappedRefGuard<'a, U> {
     /// Makes a guard of a part of the part.
     ///
     /// # Panics
     /// If `part` panics.
-    pub fn map_ref<V: ?Sized>(guard: Self, part: impl FnOnce(&U) -> &V) -> MappedRefGuard<R, V> {
+    pub fn map_ref<V: ?Sized>(guard: Self, part: impl FnOnce(&U) -> &V) -> MappedRefGuard<'a, V> {
         let part = NonNull::from(part(&guard));
-        MappedRefGuard { part, guard: guard.guard }
+        MappedRefGuard { part, lock: guard.lock, lent: PhantomData }
     }
 }
 
-impl<R: Exclusive, U: ?Sized> Deref for MappedGuard<R, U> {
+impl<U: ?Sized> Deref for MappedGuard<'_, U> {
     type Target = U;
 
     #[inline]
@@ -128,7 +209,7 @@ impl<R: Exclusive, U: ?Sized> Deref for MappedGuard<R, U> {
     }
 }
 
-impl<R: Exclusive, U: ?Sized> DerefMut for MappedGuard<R, U> {
+impl<U: ?Sized> DerefMut for MappedGuard<'_, U> {
     #[inline]
     fn deref_mut(&mut self) -> &mut U {
         // SAFETY: `part`, and `&mut self` keeps every other access out.
@@ -136,7 +217,7 @@ impl<R: Exclusive, U: ?Sized> DerefMut for MappedGuard<R, U> {
     }
 }
 
-impl<R: Request, U: ?Sized> Deref for MappedRefGuard<R, U> {
+impl<U: ?Sized> Deref for MappedRefGuard<'_, U> {
     type Target = U;
 
     #[inline]
@@ -147,20 +228,19 @@ impl<R: Request, U: ?Sized> Deref for MappedRefGuard<R, U> {
 }
 
 macro_rules! show {
-    ($guard:ident, $request:ident) => {
-        impl<R: $request, U: ?Sized + fmt::Debug> fmt::Debug for $guard<R, U> {
+    ($($guard:ident),+) => {
+        $(impl<U: ?Sized + fmt::Debug> fmt::Debug for $guard<'_, U> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 (**self).fmt(f)
             }
         }
 
-        impl<R: $request, U: ?Sized + fmt::Display> fmt::Display for $guard<R, U> {
+        impl<U: ?Sized + fmt::Display> fmt::Display for $guard<'_, U> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 (**self).fmt(f)
             }
-        }
+        })+
     };
 }
 
-show!(MappedGuard, Exclusive);
-show!(MappedRefGuard, Request);
+show!(MappedGuard, MappedRefGuard);

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::raw::Raw;
-use super::set::{Downgrade, Entry, Exclusive, Handle, MutexRequest, Request, Sealed};
+use super::set::{Downgrade, Entry, Exclusive, Handle, Mappable, MutexRequest, Request, Sealed};
 use super::{OrderedMutex, OrderedRwLock};
 
 /// Requests a lock to read in a set for [`lock_all`](crate::lock_all); [`OrderedRwLock::as_read`] creates it.
@@ -198,6 +199,52 @@ macro_rules! handle {
 
 handle!(&OrderedMutex<T>, Arc<OrderedMutex<T>>, &Arc<OrderedMutex<T>>, &Box<OrderedMutex<T>>);
 handle!(ReadRequest<'_, T>, ReadArcRequest<T>, WriteRequest<'_, T>, WriteArcRequest<T>);
+
+// SAFETY: it is borrowed for 'a.
+unsafe impl<'a, T: ?Sized> Mappable<'a> for &'a OrderedMutex<T> {
+    fn into_lock(self) -> (Entry<'a>, Option<Box<dyn Sealed + 'a>>) {
+        (Entry { id: self.id, raw: Raw::Mutex(&self.raw) }, None)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<'a, T: ?Sized> Mappable<'a> for ReadRequest<'a, T> {
+    fn into_lock(self) -> (Entry<'a>, Option<Box<dyn Sealed + 'a>>) {
+        let lock = self.lock();
+        (Entry { id: lock.id, raw: Raw::Read(&lock.raw) }, None)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<'a, T: ?Sized> Mappable<'a> for WriteRequest<'a, T> {
+    fn into_lock(self) -> (Entry<'a>, Option<Box<dyn Sealed + 'a>>) {
+        (Entry { id: self.0.id, raw: Raw::Write(&self.0.raw) }, None)
+    }
+}
+
+/// The lock of a request that keeps it there, and the request.
+pub(crate) fn owned_lock<'a, R: Handle + 'a>(request: R) -> (Entry<'a>, Option<Box<dyn Sealed + 'a>>) {
+    let owner = Box::new(request);
+    let lock = owner.entry();
+    // SAFETY: the lock stays where it is while the request lives, wherever that is moved (`Handle`'s contract).
+    let lock = unsafe { mem::transmute::<Entry<'_>, Entry<'a>>(lock) };
+    (lock, Some(owner))
+}
+
+macro_rules! owned {
+    ($($request:ty),+) => {
+        $(
+            // SAFETY: the owner is the request.
+            unsafe impl<'a, T: ?Sized + 'a> Mappable<'a> for $request {
+                fn into_lock(self) -> (Entry<'a>, Option<Box<dyn Sealed + 'a>>) {
+                    owned_lock(self)
+                }
+            }
+        )+
+    };
+}
+
+owned!(Arc<OrderedMutex<T>>, ReadArcRequest<T>, WriteArcRequest<T>);
 
 // By itself it is no handle, so it stands in sets only that are borrowed.
 exclusive!([T] OrderedMutex<T>, Mutex, same);

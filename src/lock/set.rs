@@ -76,6 +76,16 @@ pub unsafe trait Exclusive: Request {
 )]
 pub unsafe trait Handle: Request {}
 
+/// A request whose guard may be made one of a part of the value.
+///
+/// # Safety
+/// What `into_lock` returns is the request's lock, at the same address; it is there for `'a`, or as long as the owner that is returned
+/// with it is.
+pub unsafe trait Mappable<'a>: Handle {
+    #[doc(hidden)]
+    fn into_lock(self) -> (Entry<'a>, Option<Box<dyn Sealed + 'a>>);
+}
+
 /// A request to write, which a guard may make one to read while it holds the lock.
 #[diagnostic::on_unimplemented(
     message = "a guard by `{Self}` cannot be downgraded",

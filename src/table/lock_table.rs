@@ -20,6 +20,7 @@ use crate::sync::HashState;
 
 /// How many parts a table has, each with a lock of its own.
 const SHARDS: usize = if cfg!(all(loom, any(test, feature = "loom"))) { 1 } else { 32 };
+const _: () = assert!(SHARDS.is_power_of_two());
 
 /// A lock for each key, for resources that are records rather than objects of the program.
 ///
@@ -152,7 +153,7 @@ impl<K, V> LockTable<K, V> {
     fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> (&Shard<K, V>, u64) {
         let hash = self.hash.hash_one(key);
         // Neither the bits that choose a place in the map nor those that are kept beside it.
-        (&self.shards[(hash >> 40) as usize % SHARDS], hash)
+        (&self.shards[(hash >> 40) as usize & (SHARDS - 1)], hash)
     }
 
     /// The lock of a key, which is made if there is none.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ptr::NonNull;
 
 use super::shard::{Shard, Slot};
-use crate::lock::{Entry, Exclusive, Guard, Handle, MutexRequest, Raw, Request, Sealed};
+use crate::lock::{Entry, Exclusive, Guard, Handle, Mappable, MutexRequest, Raw, Request, Sealed, owned_lock};
 use crate::sync::cleanup;
 
 /// Requests the lock of a key of a [`LockTable`](crate::LockTable); what its calls for sets are made of.
@@ -96,6 +96,13 @@ unsafe impl<K, V> Exclusive for TableRequest<'_, K, V> {
 
 // SAFETY: the slot is in the heap.
 unsafe impl<K, V> Handle for TableRequest<'_, K, V> {}
+
+// SAFETY: the owner is the request.
+unsafe impl<'a, K: 'a, V: 'a> Mappable<'a> for TableRequest<'a, K, V> {
+    fn into_lock(self) -> (Entry<'a>, Option<Box<dyn Sealed + 'a>>) {
+        owned_lock(self)
+    }
+}
 
 impl<K, V> MutexRequest for TableRequest<'_, K, V> {}
 

@@ -6,15 +6,17 @@ use std::sync::{Arc, Weak};
 
 use proptest::prelude::*;
 use raddle::{
-    AnyMut, AnyRequest, Guard, LockError, Locked, MappedGuard, OrderedMutex, OrderedMutexArcGuard, OrderedReadArcGuard,
-    OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, ReadRequest, Stopped, lock_all,
-    try_lock_all,
+    AnyMut, AnyRequest, Guard, LockClass, LockError, LockTable, Locked, MappedGuard, OrderedMutex,
+    OrderedMutexArcGuard, OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard,
+    OrderedWriteGuard, ReadRequest, Stopped, lock_all, try_lock_all,
 };
 
 use crate::lock::holds_nothing;
 use crate::properties::cases;
 use crate::stress::watched;
 use crate::thread;
+
+static KEY: LockClass = LockClass::new(74, "key");
 
 /// Fails if `Arc`s or boxes of locks cannot stand in a set, or another lock is acquired than the one that they name.
 #[test]
@@ -220,6 +222,33 @@ fn guards_of_a_part() {
     let first = Guard::map_ref(shared.read_arc().unwrap(), |numbers| &numbers[0]);
     assert_eq!((*first, shared.try_read().is_ok(), shared.try_write().is_ok()), (5, true, false));
     drop(first);
+    // What owns the lock lives on in it, whichever way there was to the part.
+    let weak = Arc::downgrade(&shared);
+    let last = Guard::try_map(shared.write_arc().unwrap(), |numbers| numbers.last_mut()).unwrap();
+    drop(shared);
+    assert_eq!((*last, weak.upgrade().is_some_and(|lock| lock.is_locked())), (6, true));
+    drop(last);
+    assert!(weak.upgrade().is_none());
+    let whole = Guard::try_map(lock.lock().unwrap(), |(_, numbers)| numbers.get_mut(7)).unwrap_err();
+    assert!(lock.is_locked() && whole.1.len() == 3);
+    let name = Guard::try_map_ref(whole, |(name, _)| name.strip_prefix("wa")).unwrap();
+    assert_eq!(&*name, "rd");
+    drop(name);
+    assert!(!lock.is_locked());
+    // One type, whatever the lock is.
+    let other = OrderedRwLock::new(3, [1, 2]);
+    let table: LockTable<u8, [i32; 2]> = LockTable::new(&KEY);
+    let mut parts: Vec<MappedGuard<'_, i32>> = vec![
+        Guard::map(lock.lock().unwrap(), |(_, numbers)| &mut numbers[2]),
+        Guard::map(other.write().unwrap(), |numbers| &mut numbers[0]),
+        Guard::map(table.try_lock(&1).unwrap(), |value| &mut value.get_or_insert_default()[1]),
+    ];
+    parts.iter_mut().for_each(|part| **part += 1);
+    assert_eq!((lock.is_locked(), other.is_locked(), table.len()), (true, true, 1));
+    drop(parts);
+    assert_eq!((lock.try_lock().unwrap().1[2], other.try_read().unwrap()[0]), (4, 2));
+    assert_eq!(table.lock(&1).unwrap().take(), Some([0, 1]));
+    assert!(table.is_empty());
     let in_part = catch_unwind(AssertUnwindSafe(|| {
         let _part = Guard::map(lock.lock().unwrap(), |(name, _)| name);
         panic!("on purpose");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use raddle::{
     AnyRequest, CancelOnDrop, CancelToken, Condvar, Counter, InitError, Lazy, Limit, LockError, LockId, Locked,
-    MappedGuard, OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard,
+    MappedGuard, MappedRefGuard, OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard,
     OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit,
     ReadArcRequest, ReadRequest, Semaphore, ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked,
     WriteArcRequest, WriteRequest, lock_all, try_lock_all,
@@ -140,8 +140,10 @@ fn traits_of_read_write_locks() {
         OrderedWriteArcGuard<Cell<i32>> = "UnwindSafe RefUnwindSafe Unpin";
         OrderedMutexArcGuard<i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
         OrderedMutexArcGuard<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
-        MappedGuard<&'static OrderedMutex<Rc<i32>>, i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
-        MappedGuard<&'static OrderedMutex<i32>, Cell<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        MappedGuard<'static, i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        MappedGuard<'static, Cell<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        MappedRefGuard<'static, i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        MappedRefGuard<'static, Cell<i32>> = "Unpin";
         WriteRequest<'static, dyn Send> = "UnwindSafe RefUnwindSafe Unpin Copy";
     }
     // What may not be shared is neither shared nor sent by those who read.
