@@ -1,29 +1,42 @@
 //! `lock/pair-arcs` and `lock/eight-arcs`: locks that have several owners, in sets by reference, and in sets that own them.
 //!
 //! `raddle` is given references, as in `lock/pair`; `raddle-ref` references to the `Arc`s; `raddle-arc` the `Arc`s themselves, which
-//! are cloned for each call, since the set keeps them. Beside the first two stand guards taken by hand, in order; beside the last one
-//! `parking_lot-arc`, whose guards own their `Arc`s (`lock_arc`). `clones` clones and drops the `Arc`s, and takes no lock. All rows are in order.
+//! are cloned for each call, since the set keeps them. Each set is a tuple. Beside the first two stand guards taken by hand, in order;
+//! beside the last one `parking_lot-arc`, whose guards own their `Arc`s (`lock_arc`). `clones` clones and drops the `Arc`s, and takes no
+//! lock. All rows are in order.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, atomic};
 
 use super::support::{Group, Role};
-use super::{Order, ParkingLot, Row, Std, add, add_one, ordered};
-use raddle::lock_all;
+use super::{Order, ParkingLot, Row, Std, add};
+use raddle::{OrderedMutex, lock_all};
+
+/// Of a type that the other groups do not use: with one place more in which its pairs are locked, those of `lock/pair` took 10.3
+/// nanoseconds instead of 8.5, as the guard's drop was inlined no more.
+fn signed(id: u64) -> OrderedMutex<i64> {
+    OrderedMutex::new(id, 0)
+}
 
 const PEERS: &[&str] = &["parking_lot", "std", "parking_lot-arc"];
 
 /// Adds everything, by hand with a guard in a variable for each lock as in the other groups.
 macro_rules! add_all {
     ($group:expr, $($lock:ident)+) => {{
-        add($group, (Role::Ours, "raddle"), Order::Right, ordered, |[$($lock),+]| {
-            add_one(lock_all([$($lock),+]).expect("nothing is held").split_mut());
+        add($group, (Role::Ours, "raddle"), Order::Right, signed, |[$($lock),+]| {
+            let mut locked = lock_all(($($lock,)+)).expect("nothing is held");
+            let ($($lock,)+) = locked.split_mut();
+            $(*$lock += 1;)+
         });
-        add($group, (Role::Ours, "raddle-ref"), Order::Right, |id| Arc::new(ordered(id)), |[$($lock),+]: Row<Arc<_>, _>| {
-            add_one(lock_all([$($lock),+]).expect("nothing is held").split_mut());
+        add($group, (Role::Ours, "raddle-ref"), Order::Right, |id| Arc::new(signed(id)), |[$($lock),+]: Row<Arc<_>, _>| {
+            let mut locked = lock_all(($($lock,)+)).expect("nothing is held");
+            let ($($lock,)+) = locked.split_mut();
+            $(*$lock += 1;)+
         });
-        add($group, (Role::Ours, "raddle-arc"), Order::Right, |id| Arc::new(ordered(id)), |[$($lock),+]: Row<Arc<_>, _>| {
-            add_one(lock_all([$(Arc::clone($lock)),+]).expect("nothing is held").split_mut());
+        add($group, (Role::Ours, "raddle-arc"), Order::Right, |id| Arc::new(signed(id)), |[$($lock),+]: Row<Arc<_>, _>| {
+            let mut locked = lock_all(($(Arc::clone($lock),)+)).expect("nothing is held");
+            let ($($lock,)+) = locked.split_mut();
+            $(*$lock += 1;)+
         });
         add($group, (Role::Peer, "parking_lot"), Order::Right, |value| Arc::new(ParkingLot::new(value)), |[$($lock),+]| {
             $(let mut $lock = $lock.lock();)+
