@@ -23,7 +23,9 @@ const THREADS: u32 = 8;
 const REQUESTS: u32 = 250;
 
 /// The last of all locks: a lease can be had and dropped under any other.
-const LAST: LockId = LockId::in_class(u32::MAX, 0);
+fn last() -> LockId {
+    LockId::from(u128::MAX)
+}
 
 /// Stands for one to a database.
 struct Connection {
@@ -62,7 +64,7 @@ struct Lease<'a> {
 impl Pool {
     fn open(connections: u32) -> Self {
         let all = (1..=connections).map(Connection::open).collect();
-        Self { places: Semaphore::new(connections as usize), free: OrderedMutex::with_id(LAST, all) }
+        Self { places: Semaphore::new(connections as usize), free: OrderedMutex::with_id(last(), all) }
     }
 
     /// Waits for a connection, no longer than the limit.

@@ -1,5 +1,7 @@
 //! Classes of locks, with names.
 
+use std::hash::{Hash, Hasher};
+
 use super::{LockId, OrderedMutex, OrderedRwLock};
 use crate::sync::{name_class, next_numbers};
 
@@ -31,10 +33,25 @@ use crate::sync::{name_class, next_numbers};
 /// # drop((ward, both));
 /// # Ok::<(), LockError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub struct LockClass {
     class: u32,
     name: &'static str,
+}
+
+/// By number alone.
+impl PartialEq for LockClass {
+    fn eq(&self, other: &Self) -> bool {
+        self.class == other.class
+    }
+}
+
+impl Eq for LockClass {}
+
+impl Hash for LockClass {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.class.hash(state);
+    }
 }
 
 impl LockClass {

@@ -20,9 +20,8 @@ use std::panic::Location;
 
 use super::raw::Raw;
 use super::set::{Entry, MutexRequest};
-use super::take::may_wait;
-use super::{Guard, LockError};
-use crate::record::{CONDITION, Call, What};
+use super::{Guard, LockError, held};
+use crate::record::{CONDITION, Call, Of, What};
 use crate::sync::{AtomicU8, FilterOp, Ordering::Relaxed, Spin, UnparkToken, const_fn, covered, step, unpark_filter};
 use crate::wait::{Timer, Waiter, block};
 use crate::{Limit, Stopped};
@@ -55,9 +54,11 @@ const NOTIFIED: UnparkToken = UnparkToken(2);
 ///   lock between that and the notification, may come in the moment between another's look at the condition and its wait, and
 ///   that one sleeps on.
 /// * None is lost: a thread that is notified just when its limit passes or its token is cancelled has been notified, and returns
-///   `Ok(())`; one that has been stopped takes no notification from another.
+///   `Ok(())`; one that has been stopped takes no notification from another. One that was notified and then gets an error, as it cannot
+///   acquire the lock again, passes the notification on.
 /// * There are no spurious wake-ups: [`wait`](Condvar::wait) returns when it has been notified. The condition may be gone by then,
-///   since other threads may acquire the lock first.
+///   since other threads may acquire the lock first. (A call of `parking_lot_core`'s own that unparks by the address of the variable
+///   counts as a notification.)
 ///
 /// # Fairness
 /// `notify_one` wakes the thread that waits longest. For the lock, running threads and those that sleep for it may come before a
@@ -66,7 +67,7 @@ const NOTIFIED: UnparkToken = UnparkToken(2);
 ///
 /// # Order of locks
 /// A thread that waits for a condition acquires its lock anew, so it may do so only while every other lock that it holds is below that
-/// one; else the wait is [`OutOfOrder`](LockError::OutOfOrder), each time before it would sleep, whether or not the lock would be free.
+/// one; else the wait is [`OutOfOrder`](LockError::OutOfOrder), whether or not the lock would be free or the condition is false already.
 ///
 /// # Deadlock
 /// Who will notify is not known, so a wait for a notification that never comes is not detected: a limit ends it, and
@@ -77,7 +78,8 @@ const NOTIFIED: UnparkToken = UnparkToken(2);
 /// Any error of a wait means that the lock is released, and no guard is returned.
 ///
 /// # Poisoning
-/// A lock that another thread poisons while this one waits is [`Poisoned`](LockError::Poisoned) for it. A wait that a destructor makes,
+/// A lock that another thread poisons while this one waits is [`Poisoned`](LockError::Poisoned) for it, once it is notified or its limit
+/// passes: the poison itself wakes nobody. (So let a destructor notify where a panic would otherwise leave waiters behind.) A wait that a destructor makes,
 /// with a guard that the panic under way would otherwise have dropped, poisons the lock instead of waiting.
 ///
 /// # Memory ordering
@@ -167,10 +169,10 @@ impl Condvar {
     /// Waits as long as the condition is true.
     ///
     /// The condition is asked under the lock: at the beginning, and after each notification. If it panics the guard is dropped,
-    /// which poisons the lock.
+    /// which poisons the lock as a panic under any guard does.
     ///
     /// # Errors
-    /// As [`wait`](Condvar::wait); `OutOfOrder` only if the call would have to sleep.
+    /// As [`wait`](Condvar::wait). `OutOfOrder` also if the condition is false already.
     ///
     /// # Examples
     ///
@@ -314,6 +316,7 @@ impl Condvar {
         condition: &mut impl FnMut(&mut R::Target) -> bool,
         limit: &Limit<'_>,
     ) -> Result<(Guard<R>, Result<(), Stopped>), LockError> {
+        guard = in_order(guard)?;
         let mut end = Ok(());
         if condition(&mut guard) {
             // One for all sleeps, so that a duration is for all of them.
@@ -355,7 +358,7 @@ impl Condvar {
     #[cold]
     #[track_caller]
     fn sleep_without(&self, lock: Entry<'_>, timer: &mut Timer<'_>) -> Result<Result<(), Stopped>, LockError> {
-        if let Err(out_of_order) = may_wait(lock.id) {
+        if let Err(out_of_order) = lock.may_wait() {
             lock.raw.unlock();
             return Err(out_of_order);
         }
@@ -368,7 +371,13 @@ impl Condvar {
         // Who is cancelled before it has joined the queue holds the lock still.
         if !wait.held.get() {
             if let Err(met) = lock.raw.try_fast() {
-                lock.raw.lock_slow(met, lock.id, &Limit::NEVER, Location::caller())?;
+                if let Err(error) = lock.raw.lock_slow(met, lock.id, &Limit::NEVER, Location::caller()) {
+                    // The caller does not get to look at what has changed: another does.
+                    if end.is_ok() && step!("condvar.pass-on") {
+                        self.notify_one();
+                    }
+                    return Err(error);
+                }
             }
         } else {
             covered!("condvar.never-joined");
@@ -410,6 +419,21 @@ impl Condvar {
         // SAFETY: none is needed.
         unsafe { crate::wait::wake_all(self.key(), UnparkToken(0)) };
     }
+}
+
+/// Releases the lock unless the thread may wait for it with what else it holds.
+#[inline]
+#[track_caller]
+fn in_order<R: MutexRequest>(guard: Guard<R>) -> Result<Guard<R>, LockError> {
+    if held::count() > 1 {
+        let lock = Guard::request(&guard).entry();
+        let of = Of::Lock { key: lock.raw.key() };
+        held::pop(lock.id, of);
+        let may_wait = lock.may_wait();
+        held::push(lock.id, of, Location::caller());
+        may_wait?;
+    }
+    Ok(guard)
 }
 
 /// A limit at work in one call.

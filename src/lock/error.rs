@@ -167,8 +167,8 @@ impl fmt::Display for LockError {
             LockError::OutOfOrder { wanted, held, place } if wanted.is_unordered_with(*held) => {
                 write!(
                     f,
-                    "lock {wanted} wanted while lock {held} is held, acquired at {place}; release that first, or acquire \
-                     both in one lock_all: no two locks of this class are waited for one after the other"
+                    "lock {wanted} wanted while lock {held} is held, acquired at {place}; release that first; \
+                     locks of this class are waited for together only, by one lock_all"
                 )
             }
             LockError::OutOfOrder { wanted, held, place } => {

@@ -54,6 +54,9 @@ impl<R: Request> Guard<R> {
     /// Makes a guard that writes one that reads, without releasing the lock: no other writer comes between. Readers that wait are
     /// admitted along with it; new ones wait if a writer does.
     ///
+    /// As the guard is not dropped, this poisons nothing: not even where a destructor calls it in a panic, with a guard that was made
+    /// before that.
+    ///
     /// # Memory ordering
     /// What was done before the call happens-before what readers do that acquire the lock after it.
     ///

@@ -14,22 +14,60 @@ use crate::sync::{PanicWatch, cleanup};
 ///
 /// It holds the lock as the guard did of which it was made: a panic that drops it poisons the lock. Its type does not say what the whole
 /// value is. A [`Condvar`](crate::Condvar), which would release the lock for a while, does not take it.
+///
+/// It does not outlive what the part's type borrows, as the part may be borrowed for as long:
+///
+/// ```compile_fail,E0597
+/// use raddle::{Guard, MappedGuard, OrderedMutex};
+///
+/// fn other<'l, 'c>(guard: MappedGuard<'l, &'c ()>, part: &'c mut Vec<u8>) -> MappedGuard<'l, Vec<u8>> {
+///     MappedGuard::map(guard, move |_: &mut &'c ()| part)
+/// }
+///
+/// let lock = OrderedMutex::from(0);
+/// let out;
+/// {
+///     let mut local = vec![1];
+///     let guard = Guard::map(lock.lock().unwrap(), |_| Box::leak(Box::new(&())));
+///     out = other(guard, &mut local);
+/// }
+/// drop(out);
+/// ```
+///
+/// ```compile_fail,E0597
+/// use raddle::{Guard, MappedRefGuard, OrderedMutex};
+///
+/// fn longer<'l, 'd>(guard: MappedRefGuard<'l, fn(&'d u8)>) -> MappedRefGuard<'l, fn(&'static u8)> {
+///     guard
+/// }
+///
+/// fn say(_: &u8) {}
+///
+/// let lock = OrderedMutex::from(0);
+/// let out;
+/// {
+///     let local: Box<fn(&u8)> = Box::new(say);
+///     let part: &fn(&u8) = &local;
+///     out = longer(Guard::map_ref(lock.lock().unwrap(), |_| part));
+/// }
+/// drop(out);
+/// ```
 #[must_use = "if the guard is not kept, the lock is released at once"]
-pub struct MappedGuard<'a, U: ?Sized> {
+pub struct MappedGuard<'a, U: ?Sized + 'a> {
     /// A part of the value behind the lock, to which nothing else refers as long as that is held.
     part: NonNull<U>,
     lock: HeldLock<'a>,
-    /// Invariant, as what may be changed is.
-    lent: PhantomData<*mut U>,
+    /// Invariant in `U`, as what may be changed is. And `U` outlives `'a`: a part may be borrowed for as long as `U` lives, not for longer.
+    lent: PhantomData<&'a mut U>,
 }
 
 /// Gives shared access to a part of the value of one lock, and releases the lock when dropped; [`Guard::map_ref`] creates it.
 #[must_use = "if the guard is not kept, the lock is released at once"]
-pub struct MappedRefGuard<'a, U: ?Sized> {
+pub struct MappedRefGuard<'a, U: ?Sized + 'a> {
     /// A part of the value behind the lock, to which there are shared references only as long as that is held.
     part: NonNull<U>,
     lock: HeldLock<'a>,
-    /// Unwind safe only if `&U` is: a panic may poison nothing.
+    /// `U` outlives `'a`, as above. Unwind safe only if `&U` is: a panic may poison nothing.
     lent: PhantomData<&'a U>,
 }
 
@@ -95,7 +133,7 @@ impl<R: Request> Guard<R> {
     /// assert_eq!((ward.name, ward.beds), ("surgery", 39));
     /// # Ok::<(), LockError>(())
     /// ```
-    pub fn map<'a, U: ?Sized>(mut guard: Self, part: impl FnOnce(&mut R::Target) -> &mut U) -> MappedGuard<'a, U>
+    pub fn map<'a, U: ?Sized + 'a>(mut guard: Self, part: impl FnOnce(&mut R::Target) -> &mut U) -> MappedGuard<'a, U>
     where
         R: Exclusive + Mappable<'a>,
     {
@@ -124,7 +162,7 @@ impl<R: Request> Guard<R> {
     /// assert_eq!(beds.lock()?.len(), 8);
     /// # Ok::<(), raddle::LockError>(())
     /// ```
-    pub fn try_map<'a, U: ?Sized>(
+    pub fn try_map<'a, U: ?Sized + 'a>(
         mut guard: Self,
         part: impl FnOnce(&mut R::Target) -> Option<&mut U>,
     ) -> Result<MappedGuard<'a, U>, Self>
@@ -150,7 +188,7 @@ impl<R: Request> Guard<R> {
     /// assert_eq!(*last, 5);
     /// # Ok::<(), raddle::LockError>(())
     /// ```
-    pub fn map_ref<'a, U: ?Sized>(guard: Self, part: impl FnOnce(&R::Target) -> &U) -> MappedRefGuard<'a, U>
+    pub fn map_ref<'a, U: ?Sized + 'a>(guard: Self, part: impl FnOnce(&R::Target) -> &U) -> MappedRefGuard<'a, U>
     where
         R: Mappable<'a>,
     {
@@ -165,7 +203,7 @@ impl<R: Request> Guard<R> {
     ///
     /// # Panics
     /// If `part` panics.
-    pub fn try_map_ref<'a, U: ?Sized>(
+    pub fn try_map_ref<'a, U: ?Sized + 'a>(
         guard: Self,
         part: impl FnOnce(&R::Target) -> Option<&U>,
     ) -> Result<MappedRefGuard<'a, U>, Self>

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::ptr;
 
-use super::{LockError, LockId};
+use super::{LockError, LockId, held};
 use crate::record::{Call, What};
 use crate::wait::{Limit, RawMutex, RawRwLock, Refused, Timer};
 
@@ -37,9 +37,13 @@ impl Keyed {
         &self.raw
     }
 
+    /// The key, as its own code writes it, which must not change what the thread holds: whether it may wait was asked before.
     fn key(&self) -> String {
+        let before = held::count();
         // SAFETY: this is it.
-        unsafe { (self.show)(ptr::from_ref(self).addr()) }
+        let key = unsafe { (self.show)(ptr::from_ref(self).addr()) };
+        assert_eq!(held::count(), before, "the Debug of a LockTable's key keeps a lock");
+        key
     }
 }
 

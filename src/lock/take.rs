@@ -7,6 +7,7 @@
 use std::mem::{self, MaybeUninit};
 use std::panic::Location;
 
+use super::raw::Raw;
 use super::set::{Entry, LockSet};
 use super::swap::Swap;
 use super::{LockError, LockId, held};
@@ -196,6 +197,13 @@ pub(crate) fn may_wait_in_class(wanted: LockId) -> Result<(), LockError> {
     held::may_wait(wanted.floor()).map_err(|(held, place)| LockError::OutOfOrder { wanted, held, place })
 }
 
+impl Entry<'_> {
+    /// Whether the thread may wait for this lock.
+    pub(super) fn may_wait(self) -> Result<(), LockError> {
+        if let Raw::Keyed(_) = self.raw { may_wait_in_class(self.id) } else { may_wait(self.id) }
+    }
+}
+
 impl How<'_> {
     /// Whether the thread may acquire a set in this way whose lowest id is this one.
     #[inline(always)]
@@ -336,20 +344,24 @@ fn take_sorted(
         }
     }
     let Some(first) = locks.get(taken) else { return Ok(()) };
+    // Each is noted while this thread may wait for the next: others may wait for it meanwhile. And before the call is described: the
+    // key of a lock is written by its own code.
+    let mut taken = Taken { locks, len: taken, noted: matches!(how, How::Within(_)) };
+    if taken.noted {
+        locks[..taken.len].iter().for_each(|lock| lock.note(place));
+    }
+    let begun = taken.len;
     let mut timer = match how {
         How::Try => None,
         How::Within(limit) => Some(Timer::new(limit, first.raw.call(first.id, place))),
     };
-    // Each is noted while this thread may wait for the next: others may wait for it meanwhile.
-    let mut taken = Taken { locks, len: taken, noted: timer.is_some() };
-    if taken.noted {
-        locks[..taken.len].iter().for_each(|lock| lock.note(place));
-    }
-    for lock in &locks[taken.len..] {
+    for (at, lock) in locks.iter().enumerate().skip(taken.len) {
         match &mut timer {
             None => lock.raw.try_lock().map_err(|why| LockError::refused(lock.id, why))?,
             Some(timer) => {
-                *timer.call() = lock.raw.call(lock.id, place);
+                if at > begun {
+                    *timer.call() = lock.raw.call(lock.id, place);
+                }
                 lock.raw.lock(timer).map_err(|why| LockError::ended(lock.id, why, timer))?;
                 lock.note(place);
             }

@@ -148,6 +148,11 @@ impl Record {
         }
     }
 
+    /// The same for an error, which may be kept.
+    pub(super) fn wait_for_error(&self) -> Wait {
+        Wait { what: self.call.what.for_error(), ..self.wait() }
+    }
+
     /// The thread as the holder of something that it has acquired there.
     pub(super) fn holder(&self, place: Place) -> Holder {
         Holder { thread: self.thread.clone(), place, how: How::Holds, waits_for: Some(self.call.what.clone()) }

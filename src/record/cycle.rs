@@ -69,10 +69,10 @@ fn describe(first: &Record) -> Cycle {
         let from = before(to);
         // A writer that is ahead of a reader holds nothing that the reader waits for.
         let holder = match to.mark.place.get() {
-            Some(place) => to.holder(place),
-            None => Holder { how: How::IsAhead, ..to.holder(to.call.place) },
+            Some(place) => to.holder(place).for_error(),
+            None => Holder { how: How::IsAhead, ..to.holder(to.call.place).for_error() },
         };
-        let mut wait = from.wait();
+        let mut wait = from.wait_for_error();
         wait.set_holders([holder].into_iter());
         waits.push(wait);
         to = from;

@@ -415,8 +415,7 @@ fn free_keys(at: usize, len: usize) {
     drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(keys, len)) });
 }
 
-/// How much the thread holds, for models.
-#[cfg(all(loom, test))]
-pub(crate) fn depth() -> usize {
-    HELD.with(|held| held.count())
+/// How much the thread holds.
+pub(crate) fn count() -> usize {
+    HELD.with(Held::count)
 }

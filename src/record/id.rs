@@ -18,7 +18,7 @@ use crate::sync::{class_name, next_numbers};
 ///   locks are nested: a lock by itself, or several by [`lock_all`](crate::lock_all). The order in which they were made only
 ///   sorts sets. While a thread holds a fresh lock, its wait for another of the same class is always
 ///   [`OutOfOrder`](crate::LockError::OutOfOrder), whichever was made first, since which was may depend on timing. All that are made
-///   without a class are of one class, above all others.
+///   without a class are of one class, above all that have one.
 /// * [`LockTable`](crate::LockTable), where the resources are keys of records rather than objects of the program.
 ///
 /// A fresh id equals no other that is fresh or was written as above. Within a class, fresh ids come after all that are written.
@@ -63,6 +63,9 @@ const NO_CLASS: u64 = 1 << 32;
 /// Of fresh ids the upper half, as a `u128`, is the class and this. So all upper halves are used, and each once.
 const FRESH: u64 = 1 << 32;
 
+/// All numbers of fresh ids are below it, and no lower half of a UUID, which begins with a bit that is set.
+const FRESH_NUMBERS: u64 = 1 << 63;
+
 /// The lowest rank that is the upper half itself.
 const PLAIN: u64 = 2 * NO_CLASS + 2;
 
@@ -92,12 +95,12 @@ impl LockId {
     }
 
     fn is_fresh(self) -> bool {
-        self.rank < PLAIN && self.rank % 2 == 1
+        self.rank < PLAIN && self.rank % 2 == 1 && self.number < FRESH_NUMBERS
     }
 
     /// Whether both are fresh ids of one class: neither is waited for while the other is held.
     pub(crate) fn is_unordered_with(self, other: Self) -> bool {
-        self.is_fresh() && self.rank == other.rank
+        self.is_fresh() && other.is_fresh() && self.rank == other.rank
     }
 
     /// What comes first in the class of a fresh id.
@@ -107,7 +110,7 @@ impl LockId {
 
     /// What a wait has to be above while this is held: of a fresh id its whole class.
     pub(crate) fn ceiling(self) -> Self {
-        if self.is_fresh() { Self { number: u64::MAX, ..self } } else { self }
+        if self.is_fresh() { Self { number: FRESH_NUMBERS - 1, ..self } } else { self }
     }
 
     /// Returns the number within the class.
@@ -224,8 +227,8 @@ impl From<u64> for LockId {
 impl From<u128> for LockId {
     /// Creates the id whose class is the upper 64 bits, and whose number is the lower 64 bits.
     ///
-    /// Upper halves from 2^32 to 2^33 + 1 are those of fresh ids, in the order of these, with lower halves that count up from one. No
-    /// UUID is a fresh id: the lower half of a UUID begins with a bit that is set.
+    /// Upper halves from 2^32 to 2^33, with lower halves below 2^63, are those of fresh ids. No UUID is a fresh id: its lower half begins
+    /// with a bit that is set. Ids with an upper half from 2^32 to 2^33 + 1 come in the order of the fresh ids with the same one.
     fn from(id: u128) -> Self {
         Self::of_halves((id >> 64) as u64, id as u64)
     }

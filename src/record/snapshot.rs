@@ -111,7 +111,7 @@ pub(crate) fn holder(call: &Call) -> Option<Holder> {
     let asleep = with_all(|all| {
         all.records().filter(|record| record.holds).find_map(|record| {
             let place = held_by(record).acquired(|key| wanted.has(key))?;
-            Some(record.holder(place))
+            Some(record.holder(place).for_error())
         })
     });
     asleep.or_else(|| {

@@ -93,6 +93,12 @@ impl Holder {
         Self { thread: thread.clone(), place, how: How::Holds, waits_for: None }
     }
 
+    /// The same for an error, which may be kept.
+    pub(super) fn for_error(mut self) -> Self {
+        self.waits_for = self.waits_for.map(|what| what.for_error());
+        self
+    }
+
     /// Returns the thread that holds it.
     pub fn thread(&self) -> ThreadId {
         self.thread.id()

@@ -39,6 +39,14 @@ pub enum What {
 }
 
 impl What {
+    /// The same for an error, which may be kept: without the text of a key.
+    pub(super) fn for_error(&self) -> Self {
+        match self {
+            What::Key(id, _) => What::Lock(*id),
+            other => other.clone(),
+        }
+    }
+
     /// Whether readers may be in the way of who waits for it.
     pub(super) fn is_of_readers_too(&self) -> bool {
         matches!(self, What::Read(_) | What::Write(_))

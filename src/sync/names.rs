@@ -51,5 +51,10 @@ pub(crate) fn name_class(class: u32, name: &'static str) {
     while let Err(now) = NAMES.compare_exchange(top.cast_mut(), named, Ordering::Release, Ordering::Acquire) {
         top = now;
         named.next = top;
+        if names(top).any(|other| other.class == class) {
+            // Another thread was quicker.
+            // SAFETY: leaked above, and not in the list.
+            return drop(unsafe { Box::from_raw(named) });
+        }
     }
 }

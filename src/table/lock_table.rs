@@ -50,14 +50,18 @@ const _: () = assert!(SHARDS.is_power_of_two());
 ///
 /// # Fairness, memory ordering
 /// Of each key as of an [`OrderedMutex`](crate::OrderedMutex). The parts of the table have short locks of their own, which are held while a
-/// key is found, made or removed. The code of a key that runs meanwhile (`Eq`, `Borrow`, `ToOwned`) must not use a table. `Hash`, the
-/// destructors of keys and values, and `Debug` run outside.
+/// key is found, made or removed. The code of a key that runs meanwhile (`Eq`, `Borrow`, `ToOwned`, and a panic hook if one of these panics)
+/// must neither use a table nor wait for anything. `Hash` and the destructors of keys and values run outside.
+///
+/// `Debug` of a key runs outside of these, too, but under the locks that the thread holds, and only if a call has to wait. So it depends on
+/// timing whether it does: it should neither lock nor panic. If it panics, so does the call, which has then acquired nothing.
 ///
 /// # Allocators and signal handlers
 /// Neither may use it.
 ///
 /// # Panics
-/// A call panics if the `Eq`, `Borrow` or `ToOwned` of a key makes it, for any table: it would wait for itself.
+/// A call panics if the `Eq`, `Borrow` or `ToOwned` of a key makes it, for any table: it would wait for itself; and if the `Debug` of a
+/// key acquires a lock and keeps it.
 ///
 /// # Examples
 ///

@@ -1,6 +1,7 @@
 //! The lock of a key in use, and its guard.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use super::shard::{Shard, Slot};
@@ -33,6 +34,10 @@ pub type TableGuard<'t, K, V = ()> = Guard<TableRequest<'t, K, V>>;
 
 // SAFETY: a shared request shows nothing but its id; what it stands for the guards of locks know.
 unsafe impl<K: Sync, V: Send> Sync for TableRequest<'_, K, V> {}
+
+// As of a mutex: a panic poisons the lock.
+impl<K, V> UnwindSafe for TableRequest<'_, K, V> {}
+impl<K, V> RefUnwindSafe for TableRequest<'_, K, V> {}
 
 impl<'t, K, V> TableRequest<'t, K, V> {
     /// # Safety

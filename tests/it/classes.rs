@@ -89,6 +89,11 @@ fn whole_ids_are_all_different() {
         assert_eq!(LockId::from(u128::from(class) << 64 | 7), LockId::in_class(class, 7));
         assert!(ids.contains(&LockId::in_class(class, 7)));
     }
+    // What looks like a fresh id of class 0 but for its number is none.
+    let [low, high] = [1, 2]
+        .map(|last| OrderedMutex::with_id(LockId::from(0x0000_0001_0000_4000_8000_0000_0000_0000_u128 | last), 0));
+    assert_eq!(low.id().to_string(), "4294983680:9223372036854775809");
+    assert!(nests(&low, &high) && !nests(&high, &low));
     // As version 7 and version 4 have them.
     let uuids = [0x0190_163d_8694_739b_aea5_966c_26f8_ad91_u128, 0xffff_ffff_ffff_4fff_bfff_ffff_ffff_ffff];
     assert!(LockId::from(uuids[0]) < LockId::from(uuids[1]));
@@ -151,6 +156,7 @@ fn names() {
         );
         assert_eq!(LockId::in_class(71, 7), SITE.id(7));
         assert_eq!(LockId::in_class(79, 7).to_string(), "79:7");
+        assert_eq!((SITE, SITE == WARD), (LockClass::new(71, "place"), false));
         // The first name counts.
         LockClass::new(71, "place").register();
         assert_eq!(format!("{:?}", ENTRANCE.id()), "LockId(site:1)");
@@ -163,10 +169,7 @@ fn names() {
 
         let guard = bed.lock().unwrap();
         let error = BED.mutex(1).lock().unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("while lock {id} is held")) && error.contains("one after the other"),
-            "{error}"
-        );
+        assert!(error.contains(&format!("while lock {id} is held")) && error.contains("together only"), "{error}");
         thread::scope(|threads| {
             threads.spawn(|| drop(bed.lock()));
             while !waits().iter().any(|wait| wait.what().to_string() == format!("lock {id}")) {

@@ -282,10 +282,13 @@ fn out_of_order_before_it_sleeps() {
             drop(held);
             holds_nothing();
         });
-        // What is below does not matter, nor does anything where it need not sleep.
+        // Also where it need not sleep. What is below does not matter.
         let (below, above) = (low.lock().unwrap(), shared.write().unwrap());
-        let guard = changed.wait_while(lock.try_lock().unwrap(), |_| false).unwrap();
+        let refused = Some(out_of_order(lock.id(), shared.id()));
+        assert_eq!(changed.wait_while(lock.try_lock().unwrap(), |_| false).err(), refused);
+        assert_eq!(changed.wait_while_within(lock.try_lock().unwrap(), |_| false, NOW).err(), refused);
         drop(above);
+        let guard = changed.wait_while(lock.lock().unwrap(), |_| false).unwrap();
         let (guard, end) = changed.wait_within(guard, NOW).unwrap();
         assert_eq!(end, Err(Stopped::TimedOut));
         drop((guard, below));

@@ -93,6 +93,11 @@ fn a_fresh_id_is_read_as_a_new_one() {
         assert!(matches!(lock.lock(), Err(LockError::OutOfOrder { .. })));
         assert_eq!(*held, 5);
     }
-    let id: LockId = from_str(&to_string(&BED.id(7)).unwrap()).unwrap();
-    assert_eq!(id, BED.id(7));
+    for id in [
+        BED.id(7),
+        LockId::from(0x0000_0001_0000_4000_8000_0000_0000_0001_u128),
+        LockId::from((1_u128 << 97) + (1 << 64) + 1),
+    ] {
+        assert_eq!(from_str::<LockId>(&to_string(&id).unwrap()).unwrap(), id);
+    }
 }

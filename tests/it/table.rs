@@ -270,6 +270,85 @@ fn keys_whose_code_misbehaves() {
     });
 }
 
+/// Fails if the `Debug` of a key, which a call that waits runs under half of its set, leaves locks behind when it panics, locks
+/// without being bound by the order, or changes unnoticed what the thread holds.
+#[test]
+fn keys_whose_debug_misbehaves() {
+    static NAMES: OrderedMutex<()> = OrderedMutex::new(0, ());
+
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Key(u32);
+    std::thread_local! {
+        static ENDS: std::cell::RefCell<Vec<Result<(), LockError>>> = const { std::cell::RefCell::new(Vec::new()) };
+        static KEPT: std::cell::RefCell<Option<raddle::OrderedMutexGuard<'static, ()>>> = const { std::cell::RefCell::new(None) };
+    }
+    impl std::fmt::Debug for Key {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            assert_ne!(self.0, 2, "on purpose");
+            if self.0 == 5 {
+                KEPT.set(NAMES.try_lock().ok());
+            } else {
+                ENDS.with_borrow_mut(|ends| ends.push(NAMES.lock().map(drop)));
+            }
+            f.write_str("a key")
+        }
+    }
+
+    watched(|_| {
+        let table: LockTable<Key, u8> = LockTable::new(&PATIENT);
+        let keys: Vec<_> = (0..6).map(Key).collect();
+        table.lock_all(&keys).unwrap().iter_mut().for_each(|value| *value = Some(1));
+        let held = table.lock_all([&keys[2], &keys[4], &keys[5]]).unwrap();
+        thread::scope(|threads| {
+            let table = &table;
+            let waits = |key: usize| {
+                let set = [&keys[1], &keys[key]];
+                threads.spawn(move || {
+                    let end = catch_unwind(AssertUnwindSafe(|| table.lock_all_within(set, Duration::ZERO).map(drop)));
+                    KEPT.take();
+                    let ends = ENDS.take();
+                    (end.map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default()), ends)
+                })
+            };
+            let (end, _) = waits(2).join().unwrap();
+            assert!(end.unwrap_err().contains("on purpose"));
+            assert_eq!(table.try_lock(&keys[1]).map(|value| *value), Ok(Some(1)));
+            // The lock of names is below that of the key which is held already.
+            let (end, ends) = waits(4).join().unwrap();
+            assert_eq!(end, Ok(Err(LockError::from(Stopped::TimedOut))));
+            assert!(matches!(ends[..], [Err(LockError::OutOfOrder { .. })]), "{ends:?}");
+            let (end, _) = waits(5).join().unwrap();
+            assert!(end.unwrap_err().contains("the Debug of a LockTable's key keeps a lock"));
+            assert_eq!(table.try_lock(&keys[1]).map(|value| *value), Ok(Some(1)));
+        });
+        drop(held);
+        assert!(NAMES.try_lock().is_ok());
+    });
+}
+
+/// Fails if an error, which may be kept, tells a key that somebody waits for.
+#[test]
+fn errors_do_not_tell_keys() {
+    watched(|_| {
+        let table: LockTable<String> = LockTable::new(&PATIENT);
+        let (other, key) = (OrderedMutex::new(1, ()), table.lock("Li, Ming").unwrap());
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                let _other = other.lock().unwrap();
+                drop(table.lock("Li, Ming").unwrap());
+            });
+            let is_key = |wait: &raddle::Wait| matches!(wait.what(), What::Key(_, key) if key.contains("Ming"));
+            while !waits().iter().any(is_key) {
+                thread::yield_now();
+            }
+            let error = threads.spawn(|| other.lock_within(Duration::ZERO).map(drop).unwrap_err()).join().unwrap();
+            let text = format!("{error} {error:?}");
+            assert!(text.contains("patient#") && !text.contains("Ming"), "{text}");
+            drop(key);
+        });
+    });
+}
+
 /// Fails if a wait for a key is not shown with the key, its holder, or a limit's error not with the class.
 #[test]
 fn waits_show_the_key() {

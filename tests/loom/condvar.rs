@@ -319,6 +319,39 @@ fn poisoned_meanwhile() {
     });
 }
 
+/// Fails if a notification is lost with a waiter that cannot acquire its lock again, while another waits with another lock. Three
+/// threads.
+#[test]
+fn passed_on_by_an_error() {
+    explore([11_585, 3_500], &["wait.woken"], || {
+        let shared = Changing::new();
+        let poisoned = Shared::new(OrderedMutex::new(2, ()));
+        let guard = shared.lock.lock().unwrap();
+        spawn({
+            let (shared, poisoned) = (shared.clone(), poisoned.clone());
+            move || {
+                if let Ok(guard) = poisoned.lock() {
+                    let end = shared.changed.wait(guard);
+                    assert_eq!(end.err(), Some(LockError::Poisoned { id: poisoned.id() }));
+                }
+            }
+        });
+        spawn({
+            let shared = shared.clone();
+            move || {
+                let mut guard = shared.lock.lock().unwrap();
+                let other = poisoned.lock().unwrap();
+                *guard += 1;
+                shared.changed.notify_one();
+                pretend_panicking(|| drop(other));
+            }
+        });
+        drop(shared.changed.wait_while(guard, |changes| *changes == 0).unwrap());
+        // The other may have joined the queue after this thread.
+        shared.changed.notify_all();
+    });
+}
+
 /// Fails if a late waker of what was at the variable's address before takes a waiter along: it would return, or miss what notifies
 /// it. Two threads.
 #[test]

@@ -126,7 +126,7 @@ fn rolled_back() {
                     None => {}
                     Some(why) => assert_eq!(why, LockError::from(Stopped::TimedOut)),
                 }
-                assert_eq!(crate::lock::held::depth(), 0);
+                assert_eq!(crate::lock::held::count(), 0);
             }
         });
         let guard = locks[1].lock().unwrap();
