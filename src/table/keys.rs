@@ -50,6 +50,7 @@ where
     where
         K: 't;
 
+    #[inline]
     #[track_caller]
     fn requests<'t, V>(self, enter: impl Enter<'t, K, V>) -> Self::Set<'t, V> {
         self.map(|key| enter.enter(key))
@@ -71,6 +72,7 @@ macro_rules! sequence {
             where
                 K: 't;
 
+            #[inline]
             #[track_caller]
             fn requests<'t, V>(self, enter: impl Enter<'t, K, V>) -> Self::Set<'t, V> {
                 self.iter().map(|&key| enter.enter(key)).collect()
@@ -91,6 +93,7 @@ impl<K: Hash + Eq + Clone> Keys<K> for &Vec<K> {
     where
         K: 't;
 
+    #[inline]
     #[track_caller]
     fn requests<'t, V>(self, enter: impl Enter<'t, K, V>) -> Self::Set<'t, V> {
         self.iter().map(|key| enter.enter(key)).collect()
@@ -111,6 +114,7 @@ macro_rules! tuple {
             where
                 K: 't;
 
+            #[inline]
             #[track_caller]
             fn requests<'t, V>(self, enter: impl Enter<'t, K, V>) -> Self::Set<'t, V> {
                 [$(enter.enter(self.$at)),+]

@@ -161,6 +161,7 @@ impl<K, V> LockTable<K, V> {
     }
 
     /// The lock of a key, which is made if there is none.
+    #[inline(never)]
     #[track_caller]
     fn request<Q>(&self, key: &Q) -> TableRequest<'_, K, V>
     where
@@ -191,6 +192,7 @@ impl<K, V> LockTable<K, V> {
     /// # Errors
     /// [`OutOfOrder`](LockError::OutOfOrder) if this thread holds a lock of the same class, or one that is not below it;
     /// [`Poisoned`](LockError::Poisoned); [`Deadlock`](LockError::Deadlock) if the wait would never have ended.
+    #[inline]
     #[track_caller]
     pub fn lock<Q>(&self, key: &Q) -> Result<TableGuard<'_, K, V>, LockError>
     where
@@ -204,6 +206,7 @@ impl<K, V> LockTable<K, V> {
     ///
     /// # Errors
     /// As [`lock`](LockTable::lock), and [`Stopped`](LockError::Stopped) if the limit ended the wait.
+    #[inline]
     #[track_caller]
     pub fn lock_within<'l, Q>(&self, key: &Q, limit: impl Into<Limit<'l>>) -> Result<TableGuard<'_, K, V>, LockError>
     where
@@ -230,6 +233,7 @@ impl<K, V> LockTable<K, V> {
     ///
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
+    #[inline]
     #[track_caller]
     pub fn try_lock<Q>(&self, key: &Q) -> Result<TableGuard<'_, K, V>, LockError>
     where
@@ -263,6 +267,7 @@ impl<K, V> LockTable<K, V> {
     /// assert_eq!(money.lock_all(&all)?.split(), [&Some(-5), &Some(5)]);
     /// # Ok::<(), LockError>(())
     /// ```
+    #[inline]
     #[track_caller]
     pub fn lock_all<'t, S: Keys<K>>(&'t self, keys: S) -> Result<Locked<S::Set<'t, V>>, LockError> {
         lock_all(self.waitable(keys)?)
@@ -272,6 +277,7 @@ impl<K, V> LockTable<K, V> {
     ///
     /// # Errors
     /// As [`lock_all`](LockTable::lock_all), and [`Stopped`](LockError::Stopped) if the limit ended the wait.
+    #[inline]
     #[track_caller]
     pub fn lock_all_within<'t, 'l, S: Keys<K>>(
         &'t self,
@@ -286,12 +292,14 @@ impl<K, V> LockTable<K, V> {
     ///
     /// # Errors
     /// [`Duplicate`](LockError::Duplicate), [`WouldBlock`](LockError::WouldBlock), [`Poisoned`](LockError::Poisoned).
+    #[inline]
     #[track_caller]
     pub fn try_lock_all<'t, S: Keys<K>>(&'t self, keys: S) -> Result<Locked<S::Set<'t, V>>, LockError> {
         try_lock_all(keys.requests(Entering(self)))
     }
 
     /// The locks of keys, if this thread may wait for them.
+    #[inline]
     #[track_caller]
     pub(crate) fn waitable<'t, S: Keys<K>>(&'t self, keys: S) -> Result<S::Set<'t, V>, LockError> {
         let set = keys.requests(Entering(self));
@@ -346,6 +354,7 @@ impl<K, V> LockTable<K, V> {
 struct Entering<'t, K, V>(&'t LockTable<K, V>);
 
 impl<'t, K, V> Enter<'t, K, V> for Entering<'t, K, V> {
+    #[inline]
     #[track_caller]
     fn enter<Q>(&self, key: &Q) -> TableRequest<'t, K, V>
     where

@@ -14,6 +14,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 
@@ -42,6 +43,8 @@ pub(super) struct Shard<K, V> {
     map: UnsafeCell<Map<K, V>>,
     /// Numbers for new slots.
     numbers: UnsafeCell<Range<u64>>,
+    /// The memory of a slot that is gone, for the next.
+    spare: UnsafeCell<Option<Box<MaybeUninit<Slot<K, V>>>>>,
 }
 
 /// How many numbers a shard takes at once.
@@ -100,7 +103,12 @@ fn next(numbers: &mut Range<u64>) -> u64 {
 
 impl<K, V> Shard<K, V> {
     pub(super) fn new() -> Self {
-        Self { lock: RawMutex::new(), map: UnsafeCell::new(Map::default()), numbers: UnsafeCell::new(0..0) }
+        Self {
+            lock: RawMutex::new(),
+            map: UnsafeCell::new(Map::default()),
+            numbers: UnsafeCell::new(0..0),
+            spare: UnsafeCell::new(None),
+        }
     }
 
     /// Calls `f` with the map, under the lock.
@@ -133,7 +141,7 @@ impl<K, V> Shard<K, V> {
                 unsafe { *found.as_ref().users.exclusive() += 1 };
                 return found;
             }
-            let slot = Box::new(Slot {
+            let slot = Slot {
                 keyed: Keyed::new(show),
                 // SAFETY: the lock is held.
                 id: class.numbered(next(unsafe { self.numbers.exclusive() })),
@@ -142,8 +150,10 @@ impl<K, V> Shard<K, V> {
                 next: UnsafeCell::new(head),
                 key: in_key(|| key.to_owned()),
                 value: UnsafeCell::new(None),
-            });
-            let slot = NonNull::from(Box::leak(slot));
+            };
+            // SAFETY: the lock is held.
+            let memory = unsafe { self.spare.exclusive() }.take().unwrap_or_else(Box::new_uninit);
+            let slot = NonNull::from(Box::leak(Box::write(memory, slot)));
             // For `Show`, which gets an address.
             slot.as_ptr().expose_provenance();
             match first {
@@ -175,32 +185,36 @@ impl<K, V> Shard<K, V> {
     /// # Safety
     /// The caller is a user of the slot, which is of this shard, and is none from here on.
     #[track_caller]
+    #[inline(never)]
     pub(super) unsafe fn leave(&self, slot: NonNull<Slot<K, V>>) {
-        let gone = self.with(|map| {
+        let gone: Option<Slot<K, V>> = self.with(|map| {
             // SAFETY: the caller is a user, so the slot is there.
             let this = unsafe { slot.as_ref() };
             // SAFETY: the lock is held.
             let users = unsafe { this.users.exclusive() };
             *users -= 1;
             if *users > 0 {
-                return false;
+                return None;
             }
             // SAFETY: nobody uses the slot any more, and who comes needs the lock of the shard.
             let vacant = unsafe { this.value.shared() }.is_none() && !this.keyed.raw().is_poisoned();
-            let gone = vacant && step!("table.leave-removes");
-            if gone {
-                // SAFETY: the lock is held, and the slot is in the map (invariant 1).
-                unsafe { unlink(map, slot) };
-                if map.capacity() > ROOM && map.len() < map.capacity() / 8 {
-                    map.shrink_to(map.len() * 2);
-                }
+            if !vacant || !step!("table.leave-removes") {
+                return None;
             }
-            gone
+            // SAFETY: the lock is held, and the slot is in the map (invariant 1).
+            unsafe { unlink(map, slot) };
+            if map.capacity() > ROOM && map.len() < map.capacity() / 8 {
+                map.shrink_to(map.len() * 2);
+            }
+            // SAFETY: made by `enter`, and out of the map, so nobody finds it any more. What is read is not used there again.
+            let (gone, memory) =
+                unsafe { (slot.as_ptr().read(), Box::from_raw(slot.as_ptr().cast::<MaybeUninit<_>>())) };
+            // SAFETY: the lock is held.
+            unsafe { self.spare.exclusive() }.get_or_insert(memory);
+            Some(gone)
         });
-        if gone {
-            // SAFETY: made by `enter`, and out of the map, so nobody finds it any more. Here the key is dropped, without the lock.
-            drop(unsafe { Box::from_raw(slot.as_ptr()) });
-        }
+        // Here the key is dropped, without the lock.
+        drop(gone);
     }
 
     /// How many slots there are.
