@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use raddle::{CancelToken, Counter, Limit, LockError, LockId, OrderedMutex, Permit, Semaphore, Stopped, waits};
+use raddle::{CancelToken, Counter, Limit, LockError, LockId, OrderedMutex, Permit, Semaphore, Stopped, What, waits};
 
 const CONNECTIONS: u32 = 3;
 const THREADS: u32 = 8;
@@ -188,7 +188,7 @@ fn hung_up(pool: &Pool, report: &mut Report) -> Result<(), LockError> {
     let end = thread::scope(|threads| {
         let request = threads.spawn(|| pool.lease(&client).err());
         // Until it is seen to wait.
-        while !waits().iter().any(|wait| wait.thread() == request.thread().id()) {
+        while !waits().iter().any(|wait| matches!(wait.what(), What::Permits(_))) {
             thread::yield_now();
         }
         print!("{}", waits());

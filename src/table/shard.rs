@@ -44,11 +44,14 @@ pub(super) struct Shard<K, V> {
     /// Numbers for new slots.
     numbers: UnsafeCell<Range<u64>>,
     /// The memory of a slot that is gone, for the next.
-    spare: UnsafeCell<Option<Box<MaybeUninit<Slot<K, V>>>>>,
+    spare: UnsafeCell<Option<Memory<K, V>>>,
 }
 
 /// How many numbers a shard takes at once.
 const NUMBERS: u64 = 1024;
+
+/// Where a slot was, or may be.
+type Memory<K, V> = Box<MaybeUninit<Slot<K, V>>>;
 
 /// The first slot for each hash.
 type Map<K, V> = HashMap<u64, NonNull<Slot<K, V>>, BuildHasherDefault<AsItIs>>;
@@ -153,7 +156,7 @@ impl<K, V> Shard<K, V> {
             };
             // SAFETY: the lock is held.
             let memory = unsafe { self.spare.exclusive() }.take().unwrap_or_else(Box::new_uninit);
-            let slot = NonNull::from(Box::leak(Box::write(memory, slot)));
+            let slot = NonNull::from(Box::leak(memory).write(slot));
             // For `Show`, which gets an address.
             slot.as_ptr().expose_provenance();
             match first {
