@@ -303,7 +303,7 @@ fn lock_wanted_by_a_third() {
 /// Fails if a waiter acquires a lock that was poisoned while it slept, or sleeps on. Two threads.
 #[test]
 fn poisoned_meanwhile() {
-    explore([16, 25], &["wait.woken"], || {
+    explore([16, 45], &["wait.woken"], || {
         let shared = Changing::new();
         let guard = shared.lock.lock().unwrap();
         spawn({
