@@ -49,7 +49,8 @@ fn notified_after_the_release() {
     });
 }
 
-/// The same for one who notifies under the lock, for which the woken thread then has to wait. Fails as the other. Two threads.
+/// Fails if a notification under the lock, for which the woken thread then has to wait, falls between that one's look and its sleep. Two
+/// threads.
 #[test]
 fn notified_under_the_lock() {
     explore([31, 30], &["wait.woken", "raw.unlock-parked"], || {
@@ -186,7 +187,7 @@ fn beside_two_who_give_up(f: impl FnOnce(&Condvar) -> usize) {
     used.note((true, f(&changed)));
 }
 
-/// The same where the other is cancelled after the notification. Fails as the other. Three threads.
+/// Fails if a notification is swallowed by a waiter that is cancelled after it, while another sleeps. Three threads.
 #[test]
 fn notification_beside_one_who_is_cancelled() {
     explore_bounded(3, [1_695, 5_888], &["node.cancel-woke", "wait.woken"], || {
@@ -198,7 +199,7 @@ fn notification_beside_one_who_is_cancelled() {
     });
 }
 
-/// The same where the other is cancelled before the notification. Fails as the other. Three threads.
+/// Fails if a notification is swallowed by a waiter that is cancelled before it, while another sleeps. Three threads.
 #[test]
 fn notification_behind_a_cancel() {
     explore_bounded(3, [3_244, 9_064], &["node.cancel-woke", "wait.woken"], || {
