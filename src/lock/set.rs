@@ -70,10 +70,6 @@ pub unsafe trait Exclusive: Request {
 ///
 /// # Safety
 /// `entry` names the same lock, at the same address, after the request was moved.
-#[diagnostic::on_unimplemented(
-    message = "a set cannot own `{Self}`",
-    note = "a set of locks borrows them or shares their ownership: `lock_all(&locks)`, `lock_all((&one, &other))`"
-)]
 pub unsafe trait Handle: Request {}
 
 /// A request whose guard may be made one of a part of the value.

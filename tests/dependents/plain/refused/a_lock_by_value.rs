@@ -1,4 +1,4 @@
-// says: a set of locks borrows them or shares their ownership
+// says: a set names locks by `&OrderedMutex`
 
 use raddle::{OrderedMutex, lock_all};
 
