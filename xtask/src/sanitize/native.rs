@@ -65,8 +65,8 @@ impl Sanitizer {
     /// Runs them, and the long stress tests too if so many seconds are wanted.
     pub(super) fn integration_tests(&self, wish: &Wish) -> Result<String, String> {
         self.canary()?;
-        // The program that the tests of it start.
-        tool::build(self.cargo("build").args(["--all-features", "--example", "transfer"]), self.folder, "the example")?;
+        // The programs that the tests of them start.
+        tool::build(self.cargo("build").args(["--all-features", "--examples"]), self.folder, "the examples")?;
         let mut build = self.cargo("test");
         build.args(["--all-features", "--test", "it", "--no-run", "--message-format=json-render-diagnostics"]);
         let binary = tool::binary(&tool::build(&mut build, self.folder, "the integration tests")?)?;
