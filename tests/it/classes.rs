@@ -145,6 +145,29 @@ fn fresh_locks_in_sets() {
     });
 }
 
+/// Fails if two threads that name a class at once do not agree on its name from then on.
+#[test]
+fn a_class_has_one_name() {
+    let rounds = if cfg!(miri) { 10 } else { 3000 };
+    let barrier = std::sync::Barrier::new(2);
+    let name_it = |name: &'static str| {
+        let (barrier, names) = (&barrier, |class| LockId::in_class(class, 1).to_string());
+        move || {
+            let name_one = |class| {
+                barrier.wait();
+                LockClass::new(class, name).register();
+                (names(class), barrier.wait(), names(class))
+            };
+            (0..rounds).map(|round| name_one(1_000_000 + round)).map(|(own, _, last)| (own, last)).collect::<Vec<_>>()
+        }
+    };
+    let [one, other] = thread::scope(|threads| {
+        ["one", "other"].map(|name| threads.spawn(name_it(name))).map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(one, other);
+    assert!(one.iter().all(|(own, last)| own == last));
+}
+
 /// Fails if the name of a class does not stand in errors, `Debug` and `waits`, or another class has it.
 #[test]
 fn names() {

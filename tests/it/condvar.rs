@@ -5,8 +5,8 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use raddle::{
-    CancelToken, Condvar, InitError, Limit, LockError, LockId, OnceCell, OrderedMutex, OrderedMutexGuard,
-    OrderedRwLock, Stopped, What, waits,
+    CancelToken, Condvar, InitError, Limit, LockClass, LockError, LockId, LockTable, OnceCell, OrderedMutex,
+    OrderedMutexGuard, OrderedRwLock, Stopped, What, waits,
 };
 
 use crate::asleep::Bed;
@@ -674,5 +674,27 @@ fn a_cancel_and_a_notification_at_once() {
                 assert_eq!(second.join().unwrap(), Ok(()));
             });
         }
+    });
+}
+
+/// Fails if a wait with the lock of a key is allowed while the thread holds a lock of the same class, whichever id that has.
+#[test]
+fn keys_of_one_class() {
+    static KEY: LockClass = LockClass::new(76, "key");
+    watched(|_| {
+        let (table, changed): (LockTable<u8, u8>, _) = (LockTable::new(&KEY), Condvar::new());
+        for held in [OrderedMutex::with_id(KEY.id(0), ()), KEY.mutex(())] {
+            let guard = table.lock(&1).unwrap();
+            let held = held.try_lock().unwrap();
+            let end = changed.wait_within(guard, NOW).map(drop);
+            assert!(matches!(end, Err(LockError::OutOfOrder { .. })), "{end:?}");
+            assert!(table.is_empty());
+            drop(held);
+        }
+        let (mut guard, end) = changed.wait_within(table.lock(&1).unwrap(), NOW).unwrap();
+        assert_eq!((guard.replace(5), end), (None, Err(Stopped::TimedOut)));
+        drop(guard);
+        assert_eq!(changed.wait_while(table.lock(&1).unwrap(), |value| value.take() != Some(5)).map(drop), Ok(()));
+        holds_nothing();
     });
 }

@@ -9,11 +9,11 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, 
 use std::time::Duration;
 
 use raddle::{
-    AnyRequest, CancelOnDrop, CancelToken, Condvar, Counter, InitError, Lazy, Limit, LockError, LockId, Locked,
-    MappedGuard, MappedRefGuard, OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard,
-    OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit,
-    ReadArcRequest, ReadRequest, Semaphore, ShardedCounter, Stopped, WaitError, WaitGroup, Worker, WorkerPanicked,
-    WriteArcRequest, WriteRequest, lock_all, try_lock_all,
+    AnyRequest, CancelOnDrop, CancelToken, Condvar, Counter, InitError, Lazy, Limit, LockError, LockId, LockTable,
+    Locked, MappedGuard, MappedRefGuard, OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard,
+    OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit,
+    OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore, ShardedCounter, Stopped, TableGuard, TableRequest,
+    WaitError, WaitGroup, Worker, WorkerPanicked, WriteArcRequest, WriteRequest, lock_all, try_lock_all,
 };
 
 use crate::heap::{heap_kept, heap_taken};
@@ -131,6 +131,14 @@ fn traits_of_read_write_locks() {
         OrderedWriteGuard<'static, Bound> = "Sync UnwindSafe RefUnwindSafe Unpin";
         ReadRequest<'static, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
         WriteRequest<'static, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin Copy";
+        TableGuard<'static, u8, i32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        TableGuard<'static, Cell<u8>, i32> = "UnwindSafe RefUnwindSafe Unpin";
+        TableGuard<'static, u8, Cell<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        Locked<[TableRequest<'static, u8, i32>; 2]> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        Locked<[TableRequest<'static, Cell<u8>, i32>; 2]> = "UnwindSafe RefUnwindSafe Unpin";
+        LockTable<u8, Cell<i32>> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        LockTable<Cell<u8>, i32> = "Send UnwindSafe RefUnwindSafe Unpin";
+        LockTable<u8, Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
         ReadArcRequest<i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         ReadArcRequest<Cell<i32>> = "Unpin";
         WriteArcRequest<i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";

@@ -15,8 +15,20 @@ use super::{Failed, NotRun, Outcome, Passed, Wish, tool};
 const FOLDER: &str = "miri";
 
 /// The modules of tests that are about what happens between threads. The quick run is these.
-const BETWEEN_THREADS: [&str; 9] =
-    ["cancel", "channel", "counter", "lock", "once", "rwlock", "semaphore", "stress", "wait_group"];
+const BETWEEN_THREADS: [&str; 12] = [
+    "cancel",
+    "channel",
+    "condvar",
+    "counter",
+    "lock",
+    "once",
+    "rwlock",
+    "semaphore",
+    "sets",
+    "stress",
+    "table",
+    "wait_group",
+];
 
 /// Random programs, most of them on one thread. They take as long as all the others, so they get fewer seeds.
 const PROPERTIES: [&str; 1] = ["properties"];
