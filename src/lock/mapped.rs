@@ -34,23 +34,14 @@ use crate::sync::{PanicWatch, cleanup};
 /// drop(out);
 /// ```
 ///
-/// ```compile_fail,E0597
-/// use raddle::{Guard, MappedRefGuard, OrderedMutex};
+/// ```compile_fail
+/// use raddle::{Guard, MappedRefGuard, OrderedMutexGuard};
 ///
-/// fn longer<'l, 'd>(guard: MappedRefGuard<'l, fn(&'d u8)>) -> MappedRefGuard<'l, fn(&'static u8)> {
-///     guard
+/// // A function of a reference that lives long passes for one of a reference that lives short, and the other way round.
+/// fn other<'l, 'd>(guard: OrderedMutexGuard<'l, u8>, part: &'d fn(&'d u8)) -> MappedRefGuard<'l, fn(&'static u8)> {
+///     let guard: MappedRefGuard<'_, fn(&'d u8)> = Guard::map_ref(guard, |_| part);
+///     guard // lifetime may not live long enough
 /// }
-///
-/// fn say(_: &u8) {}
-///
-/// let lock = OrderedMutex::from(0);
-/// let out;
-/// {
-///     let local: Box<fn(&u8)> = Box::new(say);
-///     let part: &fn(&u8) = &local;
-///     out = longer(Guard::map_ref(lock.lock().unwrap(), |_| part));
-/// }
-/// drop(out);
 /// ```
 #[must_use = "if the guard is not kept, the lock is released at once"]
 pub struct MappedGuard<'a, U: ?Sized + 'a> {

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use raddle::{
-    CancelToken, Keys, LockClass, LockError, LockTable, Locked, OrderedMutex, Stopped, TableGuard, What, waits,
+    CancelToken, Keys, Limit, LockClass, LockError, LockTable, Locked, OnceCell, OrderedMutex, Stopped, TableGuard,
+    What, waits,
 };
 
 use crate::heap::heap_kept;
@@ -348,6 +349,35 @@ fn errors_do_not_tell_keys() {
             assert!(text.contains("patient#") && !text.contains("Ming"), "{text}");
             drop(key);
         });
+    });
+}
+
+/// The same for those of a cycle through a cell.
+#[test]
+fn deadlocks_do_not_tell_keys() {
+    watched(|_| {
+        let (table, cell): (LockTable<String>, _) = (LockTable::new(&PATIENT), OnceCell::<u8>::new());
+        let (held, made) = (CancelToken::new(), CancelToken::new());
+        let texts = thread::scope(|threads| {
+            let holds = threads.spawn(|| {
+                let _key = table.lock("Li, Ming").unwrap();
+                held.cancel();
+                made.wait(Limit::NEVER).unwrap();
+                let end = cell.get_or_init_within(|| 1, Limit::NEVER);
+                end.err().map(|error| format!("{error} {error:?}"))
+            });
+            let makes = threads.spawn(|| {
+                held.wait(Limit::NEVER).unwrap();
+                let end = cell.get_or_try_init(|| {
+                    made.cancel();
+                    table.lock("Li, Ming").map(|_| 2)
+                });
+                end.err().map(|error| format!("{error} {error:?}"))
+            });
+            [holds.join().unwrap(), makes.join().unwrap()]
+        });
+        let [text] = &texts.iter().flatten().collect::<Vec<_>>()[..] else { panic!("{texts:?}") };
+        assert!(text.contains("patient#") && text.contains("Deadlock") && !text.contains("Ming"), "{text}");
     });
 }
 
