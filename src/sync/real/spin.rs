@@ -1,8 +1,6 @@
 //! A short wait before a sleep.
 
 use std::hint::spin_loop;
-use std::sync::OnceLock;
-use std::thread;
 use std::thread::yield_now;
 
 /// How long a thread stays awake before it sleeps, and how.
@@ -53,13 +51,12 @@ impl Spin {
 
     /// Waits for a moment as long as something is so; without a yield, so that a thread that sleeps long then goes on soon when it is
     /// woken. 20 looks with their pauses take some 8 microseconds on an AMD EPYC, less than a sleep and a wake-up.
+    ///
+    /// On one core it is in vain. That cannot be asked cheaply: `available_parallelism` tells where the calling thread may run, not those that it
+    /// waits for.
     pub(crate) fn pause_while(is_so: impl Fn() -> bool) {
-        // With one core whoever is waited for cannot run meanwhile.
-        static ALONE: OnceLock<bool> = OnceLock::new();
-        let is_alone = || thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
-
         for _ in 0..LOOKS {
-            if !is_so() || *ALONE.get_or_init(is_alone) {
+            if !is_so() {
                 return;
             }
             (0..PAUSES).for_each(|_| spin_loop());
