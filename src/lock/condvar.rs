@@ -14,16 +14,18 @@
 //! In between it waits for nobody, so a [walk](crate::record) that does not see the hold misses no cycle. While it sleeps it holds the
 //! rest, and waits for nothing that anybody holds: no cycle goes through it. Taking the lock back is an ordinary wait for that lock.
 
+mod waiter;
+
 use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 
-use super::raw::Raw;
+use self::waiter::Wait;
 use super::set::{Entry, MutexRequest};
 use super::{Guard, LockError, held};
-use crate::record::{CONDITION, Call, Of, What};
-use crate::sync::{AtomicU8, FilterOp, Ordering::Relaxed, Spin, UnparkToken, const_fn, covered, step, unpark_filter};
-use crate::wait::{Timer, Waiter, block};
+use crate::record::{Call, Of, What};
+use crate::sync::{AtomicU8, FilterOp, Ordering::Relaxed, UnparkToken, const_fn, covered, step, unpark_filter};
+use crate::wait::{Timer, Waiter as _, block};
 use crate::{Limit, Stopped};
 
 /// Somebody sleeps, or did a moment ago.
@@ -362,14 +364,13 @@ impl Condvar {
             lock.raw.unlock();
             return Err(out_of_order);
         }
-        let mut wait =
-            Wait { condvar: self, lock: lock.raw, held: Cell::new(true), joined: Cell::new(0), notified: false };
+        let mut wait = Wait::new(self, lock.raw, true);
         if !step!("condvar.join-first") {
             wait.joined();
         }
         let end = block(&mut wait, timer).map_err(Timer::stopped);
         // Who is cancelled before it has joined the queue holds the lock still.
-        if !wait.held.get() {
+        if !wait.holds() {
             if let Err(met) = lock.raw.try_fast() {
                 if let Err(error) = lock.raw.lock_slow(met, lock.id, &Limit::NEVER, Location::caller()) {
                     // The caller does not get to look at what has changed: another does.
@@ -403,14 +404,7 @@ impl Condvar {
     #[cfg(all(loom, test))]
     pub(crate) fn wait_bare(&self, limit: &Limit<'_>) -> Result<(), Stopped> {
         let none = crate::wait::RawMutex::new();
-        let mut wait = Wait {
-            condvar: self,
-            lock: Raw::Mutex(&none),
-            held: Cell::new(false),
-            joined: Cell::new(0),
-            notified: false,
-        };
-        block(&mut wait, &mut timer(limit)).map_err(Timer::stopped)
+        block(&mut Wait::new(self, super::raw::Raw::Mutex(&none), false), &mut timer(limit)).map_err(Timer::stopped)
     }
 
     /// What a late waker of a primitive does that was at this address before, for models.
@@ -440,66 +434,6 @@ fn in_order<R: MutexRequest>(guard: Guard<R>) -> Result<Guard<R>, LockError> {
 #[track_caller]
 fn timer<'l>(limit: &'l Limit<'l>) -> Timer<'l> {
     Timer::new(limit, Call { what: What::Condition, key: 0, place: Location::caller(), panics: false })
-}
-
-/// A thread that waits for a notification.
-struct Wait<'a> {
-    condvar: &'a Condvar,
-    lock: Raw<'a>,
-    /// The thread holds the lock. Until it has joined the queue for the first time.
-    held: Cell<bool>,
-    /// The state in which it met the queue that it joined.
-    joined: Cell<u8>,
-    notified: bool,
-}
-
-impl Waiter for Wait<'_> {
-    type Output = ();
-
-    fn key(&self) -> usize {
-        self.condvar.key()
-    }
-
-    fn flags(&self) -> usize {
-        CONDITION
-    }
-
-    fn attempt(&mut self) -> Option<()> {
-        self.notified.then_some(())
-    }
-
-    fn mark(&self) -> bool {
-        let mark = if step!("condvar.mark") { PARKED } else { 0 };
-        // Relaxed: what orders the mark before the load of a notifier is the release of the mutex in `joined`.
-        self.joined.set(self.condvar.state.fetch_or(mark, Relaxed));
-        true
-    }
-
-    fn joined(&self) {
-        if self.held.replace(false) && step!("condvar.release") {
-            // Whoever acquires it finds this thread in the queue (invariant 1).
-            self.lock.unlock();
-        }
-        // It is in the queue, so a notification finds it there all the same. Where others wait it is theirs first.
-        let joined = self.joined.get();
-        if joined & PARKED == 0 {
-            Spin::pause_while(|| self.condvar.state.load(Relaxed) == joined | PARKED);
-        }
-    }
-
-    fn woken(&mut self, _why: UnparkToken) {
-        // Mostly `NOTIFIED`. A late waker of what was at this address before spares those who wait for a condition; where it is another
-        // crate's that does not, a notification may have come since, so this counts as one.
-        self.notified = true;
-    }
-
-    fn leave(&self, last: bool) {
-        if last && step!("condvar.leave-clears") {
-            covered!("condvar.leave-last");
-            // Relaxed: under the lock of the queue, as all changes.
-            self.condvar.state.fetch_and(!PARKED, Relaxed);
-        }
-    }
 }
 
 impl Default for Condvar {
