@@ -47,7 +47,7 @@ pub(crate) fn name_class(class: u32, name: &'static str) {
         return;
     }
     let named = Box::leak(Box::new(Named { class, name, next: top }));
-    // Release: pairs with the Acquire in `first`.
+    // Release: pairs with the Acquire in `first`. Acquire, if another was quicker: as there.
     while let Err(now) = NAMES.compare_exchange(top.cast_mut(), named, Ordering::Release, Ordering::Acquire) {
         top = now;
         named.next = top;
