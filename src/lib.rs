@@ -161,7 +161,8 @@
 //!
 //! The crate panics only where the return type has no room for an error, and the panic names the caller's line: a
 //! re-entrant initialiser or a deadlock, in a form that has no error for it; an access to a [`Lazy`] value whose initialiser
-//! panicked; a key of a [`LockTable`] whose `Eq` uses a table; a third token in a [`Limit`]; an index that is out of bounds for a set; more than 2^31 workers of one
+//! panicked; a key of a [`LockTable`] whose `Eq` uses a table, or whose `Debug` keeps a lock; a third token in a
+//! [`Limit`]; more than [`Semaphore::MAX_PERMITS`]; an index that is out of bounds for a set; more than 2^31 workers of one
 //! group; and `done` if the system cannot create a thread.
 //!
 //! # What hangs

@@ -38,11 +38,11 @@ impl Keyed {
     }
 
     /// The key, as its own code writes it, which must not change what the thread holds: whether it may wait was asked before.
-    fn key(&self) -> String {
+    fn key(&self, place: &'static Location<'static>) -> String {
         let before = held::count();
         // SAFETY: this is it.
         let key = unsafe { (self.show)(ptr::from_ref(self).addr()) };
-        assert_eq!(held::count(), before, "the Debug of a LockTable's key keeps a lock");
+        assert_eq!(held::count(), before, "the Debug of a LockTable's key keeps a lock; the call is at {place}");
         key
     }
 }
@@ -78,7 +78,7 @@ impl Raw<'_> {
     pub(super) fn call(self, id: LockId, place: &'static Location<'static>) -> Call {
         let (what, key) = match self {
             Raw::Mutex(raw) => (What::Lock(id), ptr::from_ref(raw).addr()),
-            Raw::Keyed(keyed) => (What::Key(id, keyed.key().into()), ptr::from_ref(&keyed.raw).addr()),
+            Raw::Keyed(keyed) => (What::Key(id, keyed.key(place).into()), ptr::from_ref(&keyed.raw).addr()),
             Raw::Read(raw) => (What::Read(id), ptr::from_ref(raw).addr()),
             Raw::Write(raw) => (What::Write(id), ptr::from_ref(raw).addr()),
         };

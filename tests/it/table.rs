@@ -17,6 +17,7 @@ use raddle::{
 
 use crate::heap::heap_kept;
 use crate::lock::holds_nothing;
+use crate::once::place_of_panic;
 use crate::properties::cases;
 use crate::stress::watched;
 use crate::thread;
@@ -226,6 +227,7 @@ fn entries_come_and_go() {
 fn keys_whose_code_misbehaves() {
     static TABLE: LazyLock<LockTable<Back>> = LazyLock::new(|| LockTable::new(&PATIENT));
     static BACK: AtomicBool = AtomicBool::new(false);
+    static AT: AtomicU64 = AtomicU64::new(0);
 
     #[derive(Debug)]
     struct Back(u32);
@@ -237,6 +239,7 @@ fn keys_whose_code_misbehaves() {
     impl PartialEq for Back {
         fn eq(&self, other: &Self) -> bool {
             if BACK.load(Relaxed) {
+                AT.store(line!() as u64 + 1, Relaxed);
                 drop(TABLE.try_lock(&Back(9)));
             }
             self.0 == other.0
@@ -253,14 +256,11 @@ fn keys_whose_code_misbehaves() {
     watched(|_| {
         let guard = TABLE.lock(&Back(1)).unwrap();
         BACK.store(true, Relaxed);
-        let text = |panic: Box<dyn std::any::Any + Send>| panic.downcast_ref::<&str>().unwrap_or(&"").to_string();
-        for call in
-            [|| TABLE.len(), || TABLE.try_lock(&Back(1)).map_or(0, |_| 1), || usize::from(TABLE.is_poisoned(&Back(1)))]
-        {
-            match catch_unwind(call) {
-                Ok(len) => assert_eq!(len, 1),
-                Err(panic) => assert!(text(panic).contains("LockTable was used by the Eq")),
-            }
+        assert_eq!(TABLE.len(), 1);
+        for call in [|| drop(TABLE.try_lock(&Back(1))), || assert!(!TABLE.is_poisoned(&Back(1)))] {
+            let ((file, line), text) = place_of_panic(call);
+            assert_eq!((&*file, line), (file!(), AT.load(Relaxed) as u32));
+            assert!(text.contains("LockTable was used by the Eq"), "{text}");
         }
         BACK.store(false, Relaxed);
         let failed = catch_unwind(|| TABLE.try_lock_all([&Back(2), &Back(13)]).map(drop));
@@ -321,7 +321,8 @@ fn keys_whose_debug_misbehaves() {
             assert_eq!(end, Ok(Err(LockError::from(Stopped::TimedOut))));
             assert!(matches!(ends[..], [Err(LockError::OutOfOrder { .. })]), "{ends:?}");
             let (end, _) = waits(5).join().unwrap();
-            assert!(end.unwrap_err().contains("the Debug of a LockTable's key keeps a lock"));
+            let text = end.unwrap_err();
+            assert!(text.contains("the Debug of a LockTable's key keeps a lock") && text.contains(file!()), "{text}");
             assert_eq!(table.try_lock(&keys[1]).map(|value| *value), Ok(Some(1)));
         });
         drop(held);
