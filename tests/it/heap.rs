@@ -75,11 +75,12 @@ pub(crate) fn heap_taken(f: impl FnOnce()) -> usize {
     TAKEN.with(Cell::get) - before
 }
 
-/// How many bytes of heap `f` takes on this thread and does not give back there.
-pub(crate) fn heap_kept(f: impl FnOnce()) -> usize {
+/// How many bytes of heap `f` takes on this thread and does not give back there. Below zero if it gives back more than it takes:
+/// what was taken before, or on other threads.
+pub(crate) fn heap_kept(f: impl FnOnce()) -> isize {
     let before = GIVEN.with(Cell::get);
     let taken = heap_taken(f);
-    taken - (GIVEN.with(Cell::get) - before)
+    taken as isize - (GIVEN.with(Cell::get) - before) as isize
 }
 
 /// Runs `f` with an allocator that takes a lock, by `try_lock`, in each of its calls; how often it did.
