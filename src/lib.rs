@@ -238,7 +238,7 @@ mod table;
 mod wait;
 mod wait_group;
 
-pub use cancel::{CancelOnDrop, CancelToken};
+pub use cancel::{CancelOnDrop, CancelToken, CancelledFuture, CancelledFutureOwned, OnCancel};
 #[cfg(feature = "crossbeam-channel")]
 pub use channel::{RecvWithin, RecvWithinError, SendWithin, SendWithinError};
 pub use counter::{Counter, ShardedCounter};

@@ -2,14 +2,17 @@
 
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-use super::CancelOnDrop;
-use super::tree::Handle;
+use super::calls::call_all;
+use super::interrupting::interrupting;
+use super::tree::{Cause, Handle};
+use super::{CancelOnDrop, CancelledFuture, CancelledFutureOwned, OnCancel};
 use crate::record::{Call, What};
 use crate::sync::{Instant, now};
-use crate::wait::Timer;
+use crate::wait::{Callback, Timer};
 use crate::{Limit, Stopped};
 
 /// Cancels a tree of work, with deadlines and causes, and wakes every thread that blocks under it.
@@ -82,13 +85,13 @@ use crate::{Limit, Stopped};
 /// ```
 #[derive(Clone)]
 pub struct CancelToken {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 impl CancelToken {
     /// Creates a token that has neither a parent nor a deadline.
     pub fn new() -> Self {
-        Self { handle: Handle::new(None, None) }
+        Self { handle: Handle::new(&[], None, None) }
     }
 
     /// Creates a child, which is cancelled with this token and has its deadline.
@@ -104,7 +107,7 @@ impl CancelToken {
     /// assert!(model.is_cancelled() && request.child().is_cancelled());
     /// ```
     pub fn child(&self) -> Self {
-        self.child_of(self.deadline())
+        self.child_of(None, None)
     }
 
     /// Creates a child whose deadline is this long from now, or this token's deadline, whichever comes first.
@@ -130,10 +133,7 @@ impl CancelToken {
     /// assert_eq!(page(&subjects, &drugs, &CancelToken::new()), Ok(34));
     /// ```
     pub fn child_within(&self, within: Duration) -> Self {
-        match now().checked_add(within) {
-            Some(until) => self.child_until(until),
-            None => self.child(),
-        }
+        self.child_of(now().checked_add(within), None)
     }
 
     /// Creates a child whose deadline is this instant, or this token's deadline, whichever comes first.
@@ -152,18 +152,82 @@ impl CancelToken {
     /// assert_eq!(model.deadline(), request.deadline());
     /// ```
     pub fn child_until(&self, until: Instant) -> Self {
-        self.child_of(Some(self.deadline().map_or(until, |deadline| deadline.min(until))))
+        self.child_of(Some(until), None)
     }
 
-    fn child_of(&self, deadline: Option<Instant>) -> Self {
-        Self { handle: Handle::new(Some(&self.handle), deadline) }
-    }
-
-    /// Cancels this token and all tokens below it, and wakes the threads that sleep under them.
+    /// Creates a child as [`child_within`](CancelToken::child_within) does, with a cause for its deadline.
     ///
-    /// When this returns, all of them are cancelled, even if another thread's call began it. Later calls do nothing.
+    /// [`child_until_because`](CancelToken::child_until_because) says more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, Stopped};
+    /// use std::time::Duration;
+    ///
+    /// let request = CancelToken::new().child_within_because(Duration::from_secs(30), "the request's 30 s");
+    /// let page = request.child_within_because(Duration::from_millis(5), "the page's 5 ms");
+    /// let query = page.child_within(Duration::from_secs(60));
+    /// assert_eq!(query.sleep(Duration::from_secs(1)), Err(Stopped::TimedOut));
+    /// assert_eq!(query.cause().unwrap().to_string(), "the page's 5 ms");
+    /// assert!(request.cause().is_none());
+    /// ```
+    pub fn child_within_because(&self, within: Duration, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.child_of(now().checked_add(within), Some(cause.into()))
+    }
+
+    /// Creates a child as [`child_until`](CancelToken::child_until) does, with a cause for its deadline.
+    ///
+    /// Once the deadline has passed, [`cause`](CancelToken::cause) returns it, here and for all tokens below whose deadline this is. If this
+    /// token's deadline comes first, or at the same instant, the cause is dropped at once: that deadline, and its cause, if it has one, is the child's.
+    pub fn child_until_because(&self, until: Instant, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.child_of(Some(until), Some(cause.into()))
+    }
+
+    fn child_of(&self, until: Option<Instant>, cause: Option<Cause>) -> Self {
+        Self { handle: Handle::new(&[&self.handle], until, cause) }
+    }
+
+    /// Creates a token that is cancelled with the first of these, and has the earliest of their deadlines: a child of each of them.
+    ///
+    /// A [`Limit`] combines two tokens at no cost. Use this for more, or for a token to pass on. Its [`cause`](CancelToken::cause) is that of the
+    /// token that came first. To cancel it affects none of them. Without any, it is [`new`](CancelToken::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::CancelToken;
+    ///
+    /// let (client, server, admin) = (CancelToken::new(), CancelToken::new(), CancelToken::new());
+    /// let request = CancelToken::any([&client, &server, &admin]);
+    /// server.cancel_with("shutdown");
+    /// client.cancel_with("hung up");
+    /// assert_eq!(request.cause().unwrap().to_string(), "shutdown");
+    /// assert!(!admin.is_cancelled());
+    /// ```
+    pub fn any<'t>(tokens: impl IntoIterator<Item = &'t CancelToken>) -> Self {
+        let parents: Vec<_> = tokens.into_iter().map(|token| &token.handle).collect();
+        Self { handle: Handle::new(&parents, None, None) }
+    }
+
+    /// A token that is cancelled when the limit passes, which begins now.
+    pub(crate) fn under(limit: &Limit<'_>) -> Self {
+        let (nodes, until) = limit.parts();
+        // SAFETY: a limit has its nodes from the tokens that it is made of, and borrows those.
+        let parents = nodes.map(|node| node.map(|node| unsafe { Handle::of(node) }));
+        let parents: Vec<_> = parents.iter().flatten().collect();
+        Self { handle: Handle::new(&parents, until, None) }
+    }
+
+    /// Cancels this token and all tokens below it, wakes the threads that sleep under them, then calls their callbacks.
+    ///
+    /// When this returns, all of them are cancelled, even if another thread's call began it. (Callbacks that another thread has begun with may
+    /// still be running; [`on_cancel`](CancelToken::on_cancel) says more.) Later calls do nothing.
+    ///
+    /// # Panics
+    /// If a callback panics: with the first such panic, when all others were called.
     pub fn cancel(&self) {
-        self.handle.cancel(None);
+        self.cancel_for(None);
     }
 
     /// Cancels like [`cancel`](CancelToken::cancel), and records the cause.
@@ -186,14 +250,23 @@ impl CancelToken {
     /// assert!(query.cause().unwrap().downcast_ref::<std::io::Error>().is_some());
     /// ```
     pub fn cancel_with(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
-        self.handle.cancel(Some(cause.into()));
+        self.cancel_for(Some(cause.into()));
     }
 
-    /// Returns the cause of the cancel: what [`cancel_with`](CancelToken::cancel_with) was given for this token, or for
-    /// the nearest ancestor that was cancelled.
+    fn cancel_for(&self, cause: Option<Cause>) {
+        call_all(self.handle.cancel(cause).handles()).resume();
+    }
+
+    /// Returns the cause: what [`cancel_with`](CancelToken::cancel_with) was given for this token, or for the nearest ancestor that was
+    /// cancelled; or what [`child_within_because`](CancelToken::child_within_because) was given for the deadline that has passed, this
+    /// token's or that of the ancestor from which it has it.
     ///
-    /// `None` if that was cancelled without a cause, if this token is not cancelled, or if only its deadline has
-    /// passed. [`cancel_with`](CancelToken::cancel_with) has an example.
+    /// If both have happened, the one that came first: a deadline's cause stays when the token is cancelled later, as a guard does
+    /// that cancels at the end. (Should a cancel come within the same moment as the deadline, the answer may change once, from the deadline's cause
+    /// to the cancel's.) A deadline without a cause is none: then a later cancel's cause is returned.
+    ///
+    /// `None` if what came first has no cause, and if nothing has. [`cancel_with`](CancelToken::cancel_with) and
+    /// [`child_within_because`](CancelToken::child_within_because) have examples.
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.handle.cause()
     }
@@ -324,6 +397,138 @@ impl CancelToken {
         }
     }
 
+    /// Registers a callback, which is called once: when this token is cancelled, or when its deadline has passed.
+    ///
+    /// * If the token is cancelled or its deadline has passed already, the callback is called at once, by this call.
+    /// * A cancel calls it on the thread that cancels, before [`cancel`](CancelToken::cancel) returns, after the threads under all tokens
+    ///   concerned were woken, outside of every lock. At a deadline it is called on the thread that watches the deadlines of the
+    ///   process. So it should not block: other callbacks wait for it, and at a deadline those of all other deadlines as well.
+    /// * Callbacks of one token are called in the order of their registration, those of a token before those of its children. If a deadline and a cancel, or two cancels of
+    ///   a tree, come at the same time, the callbacks are divided between them, and neither waits for what the other has begun with.
+    /// * It may use tokens as it likes: cancel, register, drop. A callback that cancels another token, whose callback cancels another, and
+    ///   so on, uses the stack in proportion.
+    /// * A panic does not keep the others from being called. Then the first is resumed out of `cancel`, unless that runs as its thread
+    ///   panics. At a deadline, it is told by the panic hook only.
+    ///
+    /// To drop the [`OnCancel`] takes the callback back, without waiting; [`detach`](OnCancel::detach) leaves it to the token.
+    ///
+    /// # `on_cancel` or `interrupting`
+    /// [`interrupting`](CancelToken::interrupting) around a call that blocks: its interrupt may borrow, and is not running any more when the
+    /// call is over. `on_cancel` where there is no such call.
+    ///
+    /// # Memory ordering
+    /// What precedes the registration, and what precedes the cancel that took effect, happens-before the callback.
+    ///
+    /// # Panics
+    /// If there is a deadline and the operating system fails to create the thread that watches it; and where the callback is called at once, if
+    /// it does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, ShardedCounter};
+    /// use std::sync::Arc;
+    ///
+    /// let (request, aborted) = (CancelToken::new(), Arc::new(ShardedCounter::new()));
+    /// let counts = request.on_cancel({
+    ///     let aborted = aborted.clone();
+    ///     move || aborted.inc()
+    /// });
+    /// request.cancel();
+    /// assert_eq!(aborted.sum(), 1);
+    /// # drop(counts);
+    /// ```
+    #[track_caller]
+    pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) -> OnCancel {
+        OnCancel::new(self, Callback::Run(Box::new(callback)))
+    }
+
+    /// Calls `body`, which blocks where no token reaches: in a read from a socket, a query, a wait for another process. When the token is cancelled or its
+    /// deadline passes meanwhile, `interrupt` is called, on another thread, to end that.
+    ///
+    /// Both may borrow. The interrupt is called at most once, and when this returns or unwinds, it is not running and never will: if it is
+    /// running, it is waited for. So it must not wait for `body` to return. If the token is cancelled or its deadline has passed already, the interrupt is
+    /// called first, by this call, and then `body`, which will find it done: a socket that is shut down, for example.
+    ///
+    /// The result is that of `body`, whether it was interrupted or not; what it says of an interrupt is not this crate's to know. Mostly the token is
+    /// [checked](CancelToken::check) first, as in the example.
+    ///
+    /// [`on_cancel`](CancelToken::on_cancel) says more of when and where the interrupt is called, and of panics. [The recipes](crate::recipes::waiting) interrupt
+    /// a child process and an SQLite query.
+    ///
+    /// # Memory ordering
+    /// As for [`on_cancel`](CancelToken::on_cancel). And what the interrupt did happens-before the return.
+    ///
+    /// # Panics
+    /// If there is a deadline and the operating system fails to create the thread that watches it; and where the interrupt is called at once, if
+    /// it does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::CancelToken;
+    /// use std::io::{self, Read};
+    /// use std::net::{Shutdown, TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// fn read(mut stream: &TcpStream, token: &CancelToken) -> io::Result<String> {
+    ///     let mut answer = String::new();
+    ///     let interrupt = || drop(stream.shutdown(Shutdown::Both)); // wakes whoever reads from it
+    ///     let read = token.interrupting(interrupt, || stream.read_to_string(&mut answer));
+    ///     token.check()?; // a Stopped, which becomes an io::Error
+    ///     read.map(|_| answer)
+    /// }
+    ///
+    /// let silent = TcpListener::bind("127.0.0.1:0")?; // never answers
+    /// let token = CancelToken::new().child_within(Duration::from_millis(20));
+    /// let stopped = read(&TcpStream::connect(silent.local_addr()?)?, &token).unwrap_err();
+    /// assert_eq!(stopped.kind(), io::ErrorKind::TimedOut);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn interrupting<R>(&self, interrupt: impl FnOnce() + Send, body: impl FnOnce() -> R) -> R {
+        interrupting(self, interrupt, body)
+    }
+
+    /// Returns a future that completes when this token is cancelled or its deadline has passed, with what [`check`](CancelToken::check) says
+    /// then. It runs under any executor.
+    ///
+    /// * It is fused: polled again after it has completed, it completes again.
+    /// * A waker that changes from one poll to the next is honoured: the last one is woken, once.
+    /// * To poll it allocates nothing, but for the first poll under a deadline that nobody has waited for so: that is then watched by a thread
+    ///   of the process. To drop it never waits.
+    /// * The waker is called by the thread that cancels, or that watches the deadlines, as a callback of [`on_cancel`](CancelToken::on_cancel).
+    ///
+    /// # Memory ordering
+    /// A cancel happens-before the poll that reports it.
+    ///
+    /// # Panics
+    /// A poll panics if there is a deadline and the operating system fails to create the thread that watches it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, Stopped};
+    /// use std::future::Future;
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// let token = CancelToken::new();
+    /// let mut cancelled = pin!(token.cancelled());
+    /// let mut context = Context::from_waker(Waker::noop()); // an executor's, in earnest
+    /// assert_eq!(cancelled.as_mut().poll(&mut context), Poll::Pending);
+    /// token.cancel();
+    /// assert_eq!(cancelled.as_mut().poll(&mut context), Poll::Ready(Stopped::Cancelled));
+    /// ```
+    pub fn cancelled(&self) -> CancelledFuture<'_> {
+        CancelledFuture::new(self)
+    }
+
+    /// Returns the same as [`cancelled`](CancelToken::cancelled), for a future that must not borrow: it holds this handle.
+    pub fn cancelled_owned(self) -> CancelledFutureOwned {
+        CancelledFutureOwned::new(self)
+    }
+
     /// Returns a channel that closes when this token is cancelled or its deadline has passed, for crossbeam-channel's
     /// `select!`.
     ///
@@ -359,7 +564,7 @@ impl CancelToken {
     #[cfg(feature = "crossbeam-channel")]
     #[track_caller]
     pub fn done(&self) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
-        self.handle.node.done()
+        super::deadline::done(&self.handle)
     }
 
     /// Returns a guard that cancels this token when it is dropped; [`CancelOnDrop`] has an example.
@@ -389,6 +594,22 @@ impl CancelToken {
 // No user code runs while a token changes, so no panic leaves one half changed.
 impl UnwindSafe for CancelToken {}
 impl RefUnwindSafe for CancelToken {}
+
+impl PartialEq for CancelToken {
+    /// Whether both are handles of one token.
+    fn eq(&self, other: &Self) -> bool {
+        self.handle.branch() == other.handle.branch()
+    }
+}
+
+impl Eq for CancelToken {}
+
+impl Hash for CancelToken {
+    /// Hashes which token it is a handle of.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.handle.branch().hash(state);
+    }
+}
 
 impl Default for CancelToken {
     /// The same as [`CancelToken::new`].

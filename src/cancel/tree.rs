@@ -1,21 +1,23 @@
 //! The tree that tokens form.
 //!
-//! A branch is a node with a parent, children and a number of handles. A child has a handle of its parent; a parent
-//! has the child in a list only. So a branch lives as long as somebody can cancel it or something below it.
+//! A branch is a node with parents, children and a number of handles. Most have one parent; one that ends with the first of several
+//! tokens has them all. A child has a handle of each parent; a parent has the child in a list only. So a branch lives as long as
+//! somebody can cancel it or something below it.
 //!
 //! Invariants:
-//! 1. A branch is in its parent's list from its creation to its end, and leaves it under the parent's lock. The holder
+//! 1. A branch is in the list of each parent from its creation to its end, and leaves it under that parent's lock. The holder
 //!    of that lock may use the children, even one that has no handle left.
 //! 2. A canceller keeps the locks of all branches from where it began down to where it is. So if the flag of a branch is
 //!    set and its lock is free, all below it are flagged.
-//! 3. A branch is flagged, and its cause is written, at most once, under its lock.
+//! 3. A branch is flagged, and its cause and the link by which that came are written, at most once, under its lock, before the flag.
 //!
-//! Locks are taken from a parent to its child, then that of the node's sleepers, then that of a queue. No user's value
-//! is dropped under any of them, and nothing here calls itself, however deep the tree.
+//! Locks are taken from a parent to its child, then that of the node's sleepers, then that of a queue. (Each child is younger than
+//! its parents, so the locks have an order, whatever the parents.) No user's value is dropped or called under any of them, and nothing here
+//! calls itself, however deep the tree.
 
 use std::error::Error;
-use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::mem::{ManuallyDrop, offset_of};
+use std::ptr::{self, NonNull};
 
 use crate::record::{Linked, Links, List};
 use crate::sync::{AtomicU64, Instant, Ordering::Relaxed, UnsafeCell, cleanup, covered, ord, step};
@@ -27,23 +29,43 @@ pub(super) type Cause = Box<dyn Error + Send + Sync>;
 pub(super) struct Branch {
     pub(super) node: Node,
     handles: AtomicU64,
-    /// The lock of `children` and `cause`.
+    /// The lock of `children`, `cause` and `from`.
     lock: RawMutex,
-    children: List<Branch>,
+    children: List<Link>,
     cause: UnsafeCell<Option<Cause>>,
-    parent: Option<Handle>,
-    /// The place in the parent's list, under the parent's lock.
-    links: Links<Branch>,
+    /// By which link it was cancelled with an ancestor.
+    from: UnsafeCell<*const Link>,
+    /// Why there is the deadline.
+    reason: Reason,
+    parent: Option<Link>,
+    /// Where there are several, those behind the first.
+    others: Box<[Link]>,
+}
+
+/// What ties a branch to one of its parents: an item of the parent's list, under the parent's lock.
+struct Link {
+    parent: Handle,
+    /// The branch that it is part of.
+    child: *const Branch,
+    links: Links<Link>,
+}
+
+/// Where a deadline comes from, if there is a cause for it.
+enum Reason {
+    None,
+    Own(Cause),
+    /// From the parent that is so many behind the first.
+    Parent(usize),
 }
 
 // SAFETY: a field.
-unsafe impl Linked for Branch {
+unsafe impl Linked for Link {
     fn links(&self) -> &Links<Self> {
         &self.links
     }
 }
 
-/// One of the handles that keep a branch. Invariant: it is counted in `handles`, so the branch is alive.
+/// One of the handles that keep a branch. Invariant: it is counted in `handles`, so the branch is alive; it was made by `Box::leak`.
 pub(super) struct Handle(NonNull<Branch>);
 
 // SAFETY: what is behind it is reached by atomics, or under its lock, or was written before it was shared. The cause is
@@ -53,51 +75,130 @@ unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 impl Handle {
-    /// A branch without a parent, or below one, whose deadline is not after the parent's.
-    pub(super) fn new(parent: Option<&Handle>, deadline: Option<Instant>) -> Self {
-        let branch = Box::new(Branch {
+    /// A branch below these, whose deadline is the earliest of theirs and this one.
+    pub(super) fn new(parents: &[&Handle], until: Option<Instant>, cause: Option<Cause>) -> Self {
+        let mut deadline = None;
+        let mut reason = Reason::None;
+        let mut earlier = |other: Option<Instant>| {
+            let is_earlier = other.is_some_and(|other| deadline.is_none_or(|deadline| other < deadline));
+            if is_earlier {
+                deadline = other;
+            }
+            is_earlier
+        };
+        for (at, parent) in parents.iter().enumerate() {
+            if earlier(parent.node.deadline()) {
+                reason = if parent.is_explained() { Reason::Parent(at) } else { Reason::None };
+            }
+        }
+        let unused = if earlier(until) {
+            reason = cause.map_or(Reason::None, Reason::Own);
+            None
+        } else {
+            cause
+        };
+        let link = |parent: &&Handle| Link { parent: (*parent).clone(), child: ptr::null(), links: Links::new() };
+        let branch = NonNull::from(Box::leak(Box::new(Branch {
             node: Node::new(deadline),
             handles: AtomicU64::new(1),
             lock: RawMutex::new(),
             children: List::new(),
             cause: UnsafeCell::new(None),
-            parent: parent.cloned(),
-            links: Links::new(),
-        });
-        let handle = Handle(NonNull::from(Box::leak(branch)));
-        if let Some(parent) = parent {
-            let _held = parent.lock.hold();
-            if parent.node.is_flagged() && step!("tree.born-cancelled") {
-                handle.node.cancel(Cancelled::WithAncestor);
+            from: UnsafeCell::new(ptr::null()),
+            reason,
+            parent: parents.first().map(link),
+            others: parents.iter().skip(1).map(link).collect(),
+        })));
+        // For `of`.
+        branch.as_ptr().expose_provenance();
+        // SAFETY: leaked just now, and nobody else knows of it.
+        unsafe { &mut *branch.as_ptr() }.links_mut().for_each(|link| link.child = branch.as_ptr());
+        let handle = Handle(branch);
+        for link in handle.links() {
+            let _held = link.parent.lock.hold();
+            if link.parent.node.is_flagged() && step!("tree.born-cancelled") {
+                // Another parent's canceller may have come already.
+                let _held = handle.lock.hold();
+                if !handle.node.is_flagged() {
+                    // SAFETY: the lock is held and the flag not set.
+                    *unsafe { handle.from.exclusive() } = link;
+                    let calls = handle.flag(Cancelled::WithAncestor);
+                    debug_assert!(!calls, "nobody has a handle yet");
+                }
             }
-            // SAFETY: the parent's lock is held, and the branch stays where it is until it leaves the list (invariant 1).
-            unsafe { parent.children.push(&handle) };
+            // SAFETY: the parent's lock is held, and the link stays where it is until it leaves the list (invariant 1).
+            unsafe { link.parent.children.push(link) };
         }
+        drop(unused);
         handle
     }
 
-    /// Cancels this branch and all below it. When this returns, they are cancelled, if not by this call then by another.
-    pub(super) fn cancel(&self, cause: Option<Cause>) {
+    /// A handle of the branch that a node is part of.
+    ///
+    /// # Safety
+    /// The node is that of a branch, of which somebody has a handle meanwhile.
+    pub(super) unsafe fn of(node: &Node) -> Self {
+        let address = ptr::from_ref(node).addr() - offset_of!(Branch, node);
+        let branch = ptr::with_exposed_provenance_mut(address);
+        // SAFETY: the address of a branch, which was exposed when that was made; and it is alive.
+        let handle = ManuallyDrop::new(Self(unsafe { NonNull::new_unchecked(branch) }));
+        (*handle).clone()
+    }
+
+    /// A handle of a branch that may have none left, unless it has none left.
+    ///
+    /// # Safety
+    /// The branch is not freed meanwhile.
+    pub(super) unsafe fn upgrade(branch: NonNull<Branch>) -> Option<Self> {
+        // SAFETY: passed on to the caller.
+        let count = unsafe { &branch.as_ref().handles };
+        // Relaxed: as for a clone; and what the caller holds orders this behind the making of the branch.
+        let mut handles = count.load(Relaxed);
+        while handles != 0 {
+            match count.compare_exchange(handles, handles + 1, Relaxed, Relaxed) {
+                Ok(_) => return Some(Self(branch)),
+                Err(now) => handles = now,
+            }
+        }
+        None
+    }
+
+    /// The branch, which is freed once no handle is left.
+    pub(super) fn branch(&self) -> NonNull<Branch> {
+        self.0
+    }
+
+    /// Cancels this branch and all below it, and returns those with callbacks, which the caller has to call. When this returns, they
+    /// are cancelled, if not by this call then by another.
+    pub(super) fn cancel(&self, cause: Option<Cause>) -> Called<'_> {
+        let mut called = Called { top: None, below: Vec::new() };
         let held = self.lock.hold();
         if self.node.is_flagged() {
             // Invariant 2: and so is all below. The lock is released before the cause is dropped.
             drop(held);
             drop(cause);
-            return;
+            return called;
         }
         // SAFETY: the lock is held and the flag not set, so nobody reads or writes the cause (invariant 3).
         *unsafe { self.cause.exclusive() } = cause;
-        self.node.cancel(Cancelled::Itself);
+        called.top = self.flag(Cancelled::Itself).then_some(self);
         let top: &Branch = self;
         let mut at = top;
         // SAFETY: the lock of `at` is held, here and below, so its children may be used (invariant 1).
         let mut next = unsafe { at.children.first() };
         loop {
-            if let Some(child) = next {
+            if let Some(link) = next {
+                // SAFETY: as above; the link is part of the child.
+                let child = unsafe { &*link.child };
                 std::mem::forget(child.lock.hold());
                 if !child.node.is_flagged() {
                     covered!("tree.down");
-                    child.node.cancel(Cancelled::WithAncestor);
+                    // SAFETY: the child's lock is held and the flag not set.
+                    *unsafe { child.from.exclusive() } = link;
+                    if child.flag(Cancelled::WithAncestor) {
+                        // SAFETY: the parent's lock is held.
+                        called.below.extend(unsafe { Handle::upgrade(NonNull::new_unchecked(link.child.cast_mut())) });
+                    }
                     at = child;
                     // SAFETY: its lock is held.
                     next = unsafe { at.children.first() };
@@ -105,28 +206,90 @@ impl Handle {
                 }
                 child.lock.unlock();
                 // SAFETY: the parent's lock is held.
-                next = unsafe { List::after(child) };
-            } else if !std::ptr::eq(at, top) {
+                next = unsafe { List::after(link) };
+            } else if !ptr::eq(at, top) {
                 let done = at;
-                at = done.parent.as_ref().expect("below the top");
+                // SAFETY: written above, and the child, of which it is part, is alive.
+                let link = unsafe { &**done.from.shared() };
+                at = &link.parent;
                 // SAFETY: the parent's lock is held.
-                next = unsafe { List::after(done) };
+                next = unsafe { List::after(link) };
                 // The last use of the child: once the parent's lock is released, it may end.
                 done.lock.unlock();
             } else {
                 break;
             }
         }
+        drop(held);
+        called
+    }
+}
+
+/// Branches that were cancelled in one call, and have callbacks.
+#[must_use]
+pub(super) struct Called<'h> {
+    top: Option<&'h Handle>,
+    below: Vec<Handle>,
+}
+
+impl Called<'_> {
+    pub(super) fn handles(&self) -> impl Iterator<Item = &Handle> {
+        self.top.into_iter().chain(&self.below)
+    }
+}
+
+impl Branch {
+    /// Its links, that of the first parent first.
+    fn links(&self) -> impl Iterator<Item = &Link> {
+        self.parent.iter().chain(&self.others)
+    }
+
+    fn links_mut(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.parent.iter_mut().chain(&mut self.others)
+    }
+
+    /// Whether there is a cause for the deadline.
+    fn is_explained(&self) -> bool {
+        !matches!(self.reason, Reason::None)
+    }
+
+    /// Sets the flag of the node. Whether it has callbacks.
+    fn flag(&self, how: Cancelled) -> bool {
+        let late = self.is_explained() && self.node.has_expired();
+        self.node.cancel(how, late)
+    }
+
+    /// What it was cancelled with, or what stands for its deadline, whichever came first.
+    pub(super) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match self.node.cancelled() {
+            None if self.is_explained() && self.node.has_expired() => self.cause_of_deadline(),
+            None => None,
+            Some(_) if self.node.is_late() => self.cause_of_deadline(),
+            Some(_) => self.cause_of_cancel(),
+        }
     }
 
     /// What the nearest branch from here up that was cancelled by itself was cancelled with.
-    pub(super) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
-        let mut at: &Branch = self;
+    fn cause_of_cancel(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        let mut at = self;
         loop {
             match at.node.cancelled()? {
                 // SAFETY: the cause was written before the flag was set, and is not written again (invariant 3).
                 Cancelled::Itself => return unsafe { at.cause.shared() }.as_deref(),
-                Cancelled::WithAncestor => at = at.parent.as_ref()?,
+                // SAFETY: as above; the link is part of the branch.
+                Cancelled::WithAncestor => at = unsafe { &(**at.from.shared()).parent },
+            }
+        }
+    }
+
+    /// What stands for its deadline, which may be that of an ancestor.
+    fn cause_of_deadline(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        let mut at = self;
+        loop {
+            match &at.reason {
+                Reason::None => return None,
+                Reason::Own(cause) => return Some(&**cause),
+                Reason::Parent(parent) => at = &at.links().nth(*parent)?.parent,
             }
         }
     }
@@ -154,17 +317,18 @@ impl Clone for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         cleanup(|| {
-            // Ends this branch if this was its last handle, then its parent if that was the parent's last, and so on up.
-            let mut next = release(self.0);
-            while let Some(parent) = next {
-                next = release(ManuallyDrop::new(parent).0);
+            // Ends this branch if this was its last handle, then its parents if that was their last, and so on up.
+            let mut others = Vec::new();
+            let mut next = release(self.0, &mut others);
+            while let Some(parent) = next.or_else(|| others.pop()) {
+                next = release(ManuallyDrop::new(parent).0, &mut others);
             }
         });
     }
 }
 
-/// Removes a handle from the count. If it was the last, ends the branch; what it had of its parent is the caller's.
-fn release(branch: NonNull<Branch>) -> Option<Handle> {
+/// Removes a handle from the count. If it was the last, ends the branch; what it had of its parents is the caller's.
+fn release(branch: NonNull<Branch>, others: &mut Vec<Handle>) -> Option<Handle> {
     // SAFETY: the handle that is removed keeps it until then.
     let handles = unsafe { &branch.as_ref().handles };
     // Release: pairs with the Acquire below, so that all use comes before the end.
@@ -176,17 +340,17 @@ fn release(branch: NonNull<Branch>) -> Option<Handle> {
     covered!("tree.end");
     // Acquire: pairs with the Release of the handles dropped before.
     this.handles.load(ord!("tree.end", Acquire));
-    if let Some(parent) = this.parent.as_ref().filter(|_| step!("tree.leave-parent")) {
-        let _held = parent.lock.hold();
-        // SAFETY: the parent's lock is held, and the branch is in its list (invariant 1).
-        unsafe { parent.children.remove(this) };
+    for link in this.links().filter(|_| step!("tree.leave-parent")) {
+        let _held = link.parent.lock.hold();
+        // SAFETY: the parent's lock is held, and the link is in its list (invariant 1).
+        unsafe { link.parent.children.remove(link) };
     }
-    // SAFETY: made by `Box::leak`, and neither handles nor the parent's list refer to it any more.
+    this.node.disarm();
+    // SAFETY: made by `Box::leak`, and neither handles, the parents' lists nor an alarm refer to it any more.
     let mut this = unsafe { Box::from_raw(branch.as_ptr()) };
-    // Taken out first: should the drop of the cause panic, the parent is still released.
-    let parent = this.parent.take();
-    let cause = this.cause.get_mut().take();
+    // Taken out first: should the drop of a callback or a cause panic, the parents are still released.
+    let parent = this.parent.take().map(|link| link.parent);
+    others.extend(std::mem::take(&mut this.others).into_vec().into_iter().map(|link| link.parent));
     drop(this);
-    drop(cause);
     parent
 }

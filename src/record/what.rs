@@ -30,6 +30,8 @@ pub enum What {
     Token,
     /// For time to pass, in [`CancelToken::sleep`](crate::CancelToken::sleep).
     Sleep,
+    /// For an interrupt of [`CancelToken::interrupting`](crate::CancelToken::interrupting), which is running, to end.
+    Interrupt,
     /// For room in a channel.
     Send,
     /// For a value from a channel.
@@ -67,6 +69,7 @@ impl fmt::Display for What {
             What::Condition => f.write_str("a condition to be notified"),
             What::Token => f.write_str("a token to be cancelled"),
             What::Sleep => f.write_str("time to pass"),
+            What::Interrupt => f.write_str("an interrupt to end"),
             What::Send => f.write_str("room in a channel"),
             What::Receive => f.write_str("a value from a channel"),
             What::Other(what) => f.write_str(what),

@@ -13,7 +13,7 @@
 //! | `now` | the system's monotonic clock | a clock that `raddle::model::advance` moves |
 //! | `local!`, `global!`, `per_process!`, `panicking` | thread-locals, statics, one for each process over forks, `std::thread::panicking` | the same per model thread and per execution |
 //! | `Spin` | a bounded spin | none: spinning finds nothing that parking does not |
-//! | `alarm` | a call at a point in time, from a helper thread | never comes |
+//! | `alarm` | a call at a point in time, from a helper thread | from the thread that moves the clock |
 //! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
 //! | `Lock` | std's mutex | loom's |
 //! | `Shown`, `show`, `each_shown` | words that others may read while their thread writes; those of all threads | cells that loom checks; none |
@@ -38,14 +38,11 @@ mod real;
 use real as world;
 
 pub(crate) use world::{
-    AtomicPtr, AtomicU8, AtomicU64, FilterOp, ForProcess, Global, HashState, Lock, Ordering, ParkResult, ParkToken,
-    Shown, Slot, Spin, Thread, ThreadId, UnparkResult, UnparkToken, UnsafeCell, array, cleanup, const_fn, covered,
-    current, each_shown, global, in_register, is_recording, local, now, opaque, ord, owned_load, park, per_process,
-    show, stamp, step, unpark_all, unpark_filter, yield_now,
+    Alarm, AtomicPtr, AtomicU8, AtomicU64, Due, FilterOp, ForProcess, Global, HashState, Lock, Ordering, ParkResult,
+    ParkToken, Shown, Slot, Spin, Thread, ThreadId, UnparkResult, UnparkToken, UnsafeCell, alarm, array, cleanup,
+    const_fn, covered, current, each_shown, global, in_register, is_recording, local, now, opaque, ord, owned_load,
+    park, per_process, show, stamp, step, unpark_all, unpark_filter, yield_now,
 };
-
-#[cfg(feature = "crossbeam-channel")]
-pub(crate) use world::{Alarm, Due, alarm};
 
 #[cfg(not(all(loom, any(test, feature = "loom"))))]
 pub(crate) use world::PerProcess;
@@ -56,4 +53,5 @@ mod panic_watch;
 pub(crate) use names::{class_name, name_class, next_numbers};
 pub(crate) use panic_watch::PanicWatch;
 pub(crate) use std::time::Instant;
-use world::{panicking, thread_id};
+pub(crate) use world::panicking;
+use world::thread_id;

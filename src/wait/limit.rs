@@ -60,7 +60,7 @@ impl<'a> Limit<'a> {
     /// Combines two limits: the call stops at whichever comes first.
     ///
     /// # Panics
-    /// If the two together have more than two different tokens.
+    /// If the two together have more than two different tokens. ([`CancelToken::any`](crate::CancelToken::any) makes one of many.)
     ///
     /// # Examples
     ///
@@ -80,7 +80,9 @@ impl<'a> Limit<'a> {
                 [None, _] => [Some(node), None],
                 [Some(first), None] if !ptr::eq(first, node) => [Some(first), Some(node)],
                 [Some(first), Some(second)] if !ptr::eq(first, node) && !ptr::eq(second, node) => {
-                    panic!("a Limit has at most two cancel tokens, and this would be the third")
+                    panic!(
+                        "a Limit has at most two cancel tokens, and this would be the third; CancelToken::any makes one of many"
+                    )
                 }
                 both => both,
             };
@@ -127,6 +129,12 @@ impl<'a> Limit<'a> {
             Some(Duration::ZERO) => Err(Stopped::TimedOut),
             left => Ok(left),
         }
+    }
+
+    /// Whose cancelling ends the wait, and when it ends by its own time if it begins now.
+    pub(crate) fn parts(&self) -> ([Option<&'a Node>; 2], Option<Instant>) {
+        // A sum past the end of the clock is no limit.
+        (self.nodes, earlier(self.until, self.within.and_then(|within| now().checked_add(within))))
     }
 
     /// Until the node is cancelled or its deadline has passed.

@@ -6,6 +6,7 @@
 //! | `OWN` | cancelled by itself, not along with an ancestor |
 //! | `TIMED` | there is a deadline; set from the start or never |
 //! | `PARKED` | somebody sleeps in `wait` for this flag |
+//! | `LATE` | it was cancelled after its deadline had passed; set with `CANCELLED` where somebody may ask for that |
 //!
 //! Invariants:
 //! 1. The flag is set before its canceller looks for sleepers: in the queue of those that wait for the flag itself, then
@@ -14,6 +15,9 @@
 //!    under the lock of that queue. So it either sees the flag, or the canceller finds it there.
 //! 3. A sleeper leaves the list before its call returns. The canceller keeps the list's lock while it uses what stands
 //!    there, so the address of a queue is not used after its primitive is gone.
+//! 4. A callback is registered under the list's lock, by one that has found there that the flag is not set and that the
+//!    deadline has not passed. So it either sees that, or who comes for the callbacks finds it: after the canceller has taken
+//!    that lock, or at the deadline. They are called outside of every lock.
 //!
 //! A canceller takes out of a queue those that sleep under its node, as their park tokens say, so it wakes nobody else, and
 //! takes no wake-up that was meant for another. All that sleep in one queue it takes at once: for each by itself it would
@@ -24,21 +28,25 @@
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
+use std::task::Waker;
 
 use super::block::{CANCEL, Ended, Stop, Waiter, block};
+use super::callback::{Callback, Callbacks, Entry};
 use super::raw_mutex::RawMutex;
 use super::registration::{Registration, registration};
 use super::stopped::Stopped;
 use crate::record::List;
 use crate::sync::{
-    AtomicU8, FilterOp, Instant, Ordering::Relaxed, ParkToken, UnparkToken, covered, now, ord, step, unpark_all,
-    unpark_filter,
+    Alarm, AtomicU8, FilterOp, Instant, Ordering::Relaxed, ParkToken, UnparkToken, UnsafeCell, covered, now, ord, step,
+    unpark_all, unpark_filter,
 };
 
 const CANCELLED: u8 = 1;
 const OWN: u8 = 2;
 const TIMED: u8 = 4;
 const PARKED: u8 = 8;
+const LATE: u8 = 16;
 
 /// How a node comes to be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +59,18 @@ pub(crate) enum Cancelled {
 
 pub(crate) struct Node {
     state: AtomicU8,
-    /// The lock of `sleepers`.
+    /// The lock of `sleepers`, `callbacks` and `alarm`.
     lock: RawMutex,
     sleepers: List<Registration>,
+    callbacks: Callbacks,
+    /// Goes off at the deadline, once somebody has asked for that.
+    alarm: UnsafeCell<Option<Alarm>>,
     deadline: Option<Instant>,
     #[cfg(feature = "crossbeam-channel")]
     done: super::done::Done,
 }
 
-// SAFETY: the list is only touched under its lock.
+// SAFETY: the lists and the alarm are only touched under their lock, and callbacks are Send.
 unsafe impl Send for Node {}
 // SAFETY: as above.
 unsafe impl Sync for Node {}
@@ -73,6 +84,8 @@ impl Node {
             state: AtomicU8::new(if deadline.is_some() { TIMED } else { 0 }),
             lock: RawMutex::new(),
             sleepers: List::new(),
+            callbacks: Callbacks::new(),
+            alarm: UnsafeCell::new(None),
             deadline,
             #[cfg(feature = "crossbeam-channel")]
             done: Default::default(),
@@ -106,6 +119,16 @@ impl Node {
         }
     }
 
+    /// Whether it was cancelled after its deadline, if whoever cancelled it has looked.
+    pub(crate) fn is_late(&self) -> bool {
+        self.load() & LATE != 0
+    }
+
+    /// Whether the deadline has passed.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now())
+    }
+
     /// Whether to go on: one load, while there is no deadline.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), Stopped> {
@@ -119,18 +142,21 @@ impl Node {
     fn check_slow(&self, state: u8) -> Result<(), Stopped> {
         if state & CANCELLED != 0 {
             Err(Stopped::Cancelled)
-        } else if self.deadline.is_some_and(|deadline| deadline <= now()) {
+        } else if self.has_expired() {
             Err(Stopped::TimedOut)
         } else {
             Ok(())
         }
     }
 
-    /// Sets the flag and wakes all who sleep under it. Called once for a node: the tree sees to that.
-    pub(crate) fn cancel(&self, how: Cancelled) {
+    /// Sets the flag and wakes all who sleep under it. Called once for a node: the tree sees to that. Whether there are callbacks,
+    /// which whoever cancels has to [call](Node::next_callback).
+    #[must_use]
+    pub(crate) fn cancel(&self, how: Cancelled, late: bool) -> bool {
         let own = if how == Cancelled::Itself { OWN } else { 0 };
+        let late = if late { LATE } else { 0 };
         // Release: pairs with the Acquire in `load`.
-        let old = self.state.fetch_or(CANCELLED | own, ord!("node.cancel", Release));
+        let old = self.state.fetch_or(CANCELLED | own | late, ord!("node.cancel", Release));
         debug_assert_eq!(old & CANCELLED, 0, "a node is cancelled once");
         if old & PARKED != 0 && step!("node.cancel-wakes-waiters") {
             covered!("node.cancel-parked");
@@ -153,36 +179,131 @@ impl Node {
             // SAFETY: as above; the sleeper is in this list.
             next = unsafe { List::after(sleeper) };
         }
+        // SAFETY: the lock is held.
+        let (alarm, calls) = unsafe { (self.alarm.exclusive().take(), !self.callbacks.is_empty()) };
         drop(held);
+        drop(alarm);
+        #[cfg(feature = "crossbeam-channel")]
+        self.done.close();
+        calls
+    }
+
+    /// Has `alarm` go off at the deadline, unless there is one, or nothing is left to wait for.
+    pub(crate) fn arm(&self, alarm: impl FnOnce(Instant) -> Alarm) {
+        let Some(deadline) = self.deadline else { return };
+        // SAFETY: the lock is held, here and below.
+        let is_armed = |_held: &_| unsafe { self.alarm.shared() }.as_ref().is_some_and(|alarm| !alarm.is_inherited());
+        if self.is_flagged() || is_armed(&self.lock.hold()) {
+            return;
+        }
+        // Making it takes a lock, and may start a thread.
+        let mut alarm = Some(alarm(deadline));
+        let held = self.lock.hold();
+        // A canceller looks for it under this lock, after it has set the flag.
+        if !is_armed(&held) && !self.is_flagged() {
+            // SAFETY: the lock is held. What is replaced was inherited, or is none.
+            alarm = std::mem::replace(unsafe { self.alarm.exclusive() }, alarm);
+        }
+        drop(held);
+        drop(alarm);
+    }
+
+    /// The alarm does not go off any more.
+    pub(crate) fn disarm(&self) {
+        let held = self.lock.hold();
+        // SAFETY: the lock is held.
+        let alarm = unsafe { self.alarm.exclusive() }.take();
+        drop(held);
+        drop(alarm);
+    }
+
+    /// The deadline has passed: closes the channel. The callbacks are for the caller to [call](Node::next_callback).
+    pub(crate) fn expire(&self) {
         #[cfg(feature = "crossbeam-channel")]
         self.done.close();
     }
 
-    /// A channel that closes when the flag is set.
+    /// Registers a callback, unless the flag is set or the deadline has passed.
+    ///
+    /// # Safety
+    /// The entry is in no list, and neither moves nor ends before it was taken back, or is in a box that is given to `detach`.
+    pub(crate) unsafe fn enlist(&self, entry: &Entry, callback: Callback) -> Result<(), Callback> {
+        let _held = self.lock.hold();
+        if step!("node.enlist-looks") && self.check().is_err() {
+            return Err(callback);
+        }
+        // SAFETY: the lock is held; the rest is passed on to the caller.
+        unsafe { self.callbacks.push(entry, callback) };
+        Ok(())
+    }
+
+    /// Takes a callback back, which is then never called by anybody else. `None` if that is too late.
+    ///
+    /// # Safety
+    /// The entry was enlisted here.
+    pub(crate) unsafe fn take_back(&self, entry: &Entry) -> Option<Callback> {
+        let _held = self.lock.hold();
+        // SAFETY: the lock is held; the rest is passed on to the caller.
+        unsafe { self.callbacks.remove(entry) }
+    }
+
+    /// Takes the next callback out, for the caller to call. Also one that was registered meanwhile.
+    pub(crate) fn next_callback(&self) -> Option<Callback> {
+        let held = self.lock.hold();
+        // SAFETY: the lock is held.
+        let (callback, entry) = unsafe { self.callbacks.pop() }?;
+        drop(held);
+        drop(entry);
+        Some(callback)
+    }
+
+    /// Has a waker that was enlisted replaced by this one, if they differ. Whether it is enlisted still.
+    ///
+    /// # Safety
+    /// The entry was enlisted here, with a waker.
+    pub(crate) unsafe fn renew(&self, entry: &Entry, waker: &Waker) -> bool {
+        let held = self.lock.hold();
+        // SAFETY: the lock is held; the rest is passed on to the caller.
+        match unsafe { self.callbacks.with_waker(entry, |old| old.will_wake(waker)) } {
+            None => return false,
+            Some(true) => return true,
+            Some(false) => {}
+        }
+        // To clone and to drop a waker is the executor's code.
+        drop(held);
+        let mut waker = waker.clone();
+        let held = self.lock.hold();
+        // SAFETY: as above.
+        let renewed = unsafe { self.callbacks.with_waker(entry, |old| std::mem::swap(old, &mut waker)) };
+        drop(held);
+        renewed.is_some()
+    }
+
+    /// Leaves an entry and its callback to the node.
+    ///
+    /// # Safety
+    /// The entry was enlisted here, its pointer is from `Box::into_raw`, and the caller uses it no more.
+    pub(crate) unsafe fn detach(&self, entry: NonNull<Entry>) {
+        let held = self.lock.hold();
+        // SAFETY: the lock is held; the rest is passed on to the caller.
+        let left = unsafe { self.callbacks.detach(entry) };
+        drop(held);
+        drop(left);
+    }
+
+    /// A channel that closes when the flag is set. If it is set already, it is closed.
     #[cfg(feature = "crossbeam-channel")]
     pub(crate) fn flag_channel(&self) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
         if self.done.get().is_none() {
             // A canceller takes this lock between setting the flag and looking for a channel.
             let _held = self.lock.hold();
             self.done.make();
-            if self.is_flagged() {
-                self.done.close();
-            }
+        }
+        if self.is_flagged() {
+            // The canceller may not have come so far.
+            self.done.close();
         }
         self.done.get().expect("made above")
-    }
-
-    /// A channel that closes when the flag is set or the deadline has passed.
-    #[cfg(feature = "crossbeam-channel")]
-    #[track_caller]
-    pub(crate) fn done(&self) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
-        let channel = self.flag_channel();
-        match self.deadline {
-            Some(deadline) if deadline > now() => self.done.close_at(deadline),
-            Some(_) => self.done.close(),
-            None => {}
-        }
-        channel
     }
 
     /// Waits until the flag is set. Its deadline is for the caller to look at.
@@ -280,6 +401,16 @@ impl Node {
         let _held = self.lock.hold();
         // SAFETY: the list's lock is held.
         unsafe { self.sleepers.first() }.is_none()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // SAFETY: nobody else can reach the node.
+        let left = std::iter::from_fn(|| unsafe { self.callbacks.pop() });
+        // Dropped as a whole: where one panics, the others are dropped too.
+        let left: Vec<_> = left.collect();
+        drop(left);
     }
 }
 

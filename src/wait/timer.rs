@@ -8,7 +8,7 @@ use super::node::Node;
 use super::sleeper::UnderNodes;
 use super::stopped::Stopped;
 use crate::record::{Call, Cycle, Record};
-use crate::sync::{Instant, now};
+use crate::sync::Instant;
 
 /// A duration becomes an instant when the call first has to wait, and stays that instant for the rest of the call.
 pub(crate) struct Timer<'l> {
@@ -76,10 +76,8 @@ impl<'l> Stop for Timer<'l> {
 
     fn deadline(&mut self) -> Option<Instant> {
         *self.end.get_or_insert_with(|| {
-            // A sum past the end of the clock is no limit.
-            let end = self.limit.within.and_then(|within| now().checked_add(within));
-            let tokens = self.limit.nodes.iter().flatten().map(|node| node.deadline());
-            tokens.fold(earlier(self.limit.until, end), earlier)
+            let (nodes, end) = self.limit.parts();
+            nodes.iter().flatten().map(|node| node.deadline()).fold(end, earlier)
         })
     }
 

@@ -1,21 +1,45 @@
-//! Alarms are not modelled: crossbeam-channel's channels, which they close, are not loom's. They never go off.
+//! Calls at a point in time. In a model the thread that moves the clock past it makes them: it stands for the thread of the alarms.
 
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use super::clock;
+
 pub(crate) trait Due: Send + Sync {
-    #[expect(dead_code, reason = "alarms do not go off")]
     fn due(&self);
+
+    fn disarm(&self);
 }
 
-#[derive(Debug)]
-pub(crate) struct Alarm(());
+pub(crate) struct Alarm(Arc<dyn Due>);
 
-pub(crate) fn alarm(_at: Instant, _what: impl Due + 'static) -> Alarm {
-    Alarm(())
+struct Entry(Weak<dyn Due>);
+
+impl clock::Due for Entry {
+    fn due(&self) {
+        if let Some(what) = self.0.upgrade() {
+            what.due();
+        }
+    }
+}
+
+pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
+    let what: Arc<dyn Due> = Arc::new(what);
+    if clock::has_passed(at, || Rc::new(Entry(Arc::downgrade(&what)))) {
+        what.due();
+    }
+    Alarm(what)
 }
 
 impl Alarm {
     pub(crate) fn is_inherited(&self) -> bool {
         false
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        super::cleanup(|| self.0.disarm());
     }
 }

@@ -3,7 +3,6 @@
 //! Only these are modelled rather than shared with the shipped build: parking a thread ([`lot`]), the clock ([`clock`]),
 //! process-wide values ([`execution`]), thread-locals and the owned-slot load of the sharded counter.
 
-#[cfg(feature = "crossbeam-channel")]
 mod alarm;
 pub(crate) mod clock;
 pub(crate) mod execution;
@@ -11,7 +10,6 @@ pub(crate) mod lot;
 pub(crate) mod marks;
 mod slot;
 
-#[cfg(feature = "crossbeam-channel")]
 pub(crate) use alarm::{Alarm, Due, alarm};
 pub(crate) use clock::{now, stamp};
 pub(crate) use execution::{Global, is_recording, panicking};

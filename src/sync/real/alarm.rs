@@ -14,8 +14,11 @@ use crate::sync::now;
 
 /// What is called.
 pub(crate) trait Due: Send + Sync {
-    /// Called when the time has come, from the thread of the alarms. Does not block or panic.
+    /// Called when the time has come, from the thread of the alarms. Does not panic.
     fn due(&self);
+
+    /// The alarm is dropped: `due` does nothing from here on, also if it is being called.
+    fn disarm(&self);
 }
 
 /// Dropped, it goes off no more.
@@ -66,7 +69,7 @@ impl Process {
                 continue;
             }
             let due = alarms.entries.pop().and_then(|Reverse(entry)| entry.what.upgrade());
-            // Not under the lock: what is called takes a lock of its own.
+            // Not under the lock: what is called takes locks of its own, and calls what users have registered.
             drop(alarms);
             if let Some(what) = due {
                 what.due();
@@ -93,7 +96,7 @@ pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
         let thread = thread::Builder::new().name("raddle deadlines".into()).spawn(|| of.run());
         if let Err(error) = thread {
             drop(alarms);
-            panic!("no thread for the deadlines of done(): {error}");
+            panic!("no thread for the deadlines of tokens: {error}");
         }
         alarms.running = true;
     }
@@ -114,9 +117,13 @@ impl Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        self.what = None;
+        let what = self.what.take();
+        // Nothing calls what was inherited; its locks may be those of a thread that is not here.
         if self.is_inherited() {
             return;
+        }
+        if let Some(what) = what {
+            what.disarm();
         }
         let mut alarms = self.of.alarms();
         alarms.dropped += 1;

@@ -1,6 +1,5 @@
 //! The shipped world: core atomics, `parking_lot_core`, the system's clock.
 
-#[cfg(feature = "crossbeam-channel")]
 mod alarm;
 mod lock;
 mod process;
@@ -9,7 +8,6 @@ mod slot;
 mod spin;
 mod threads;
 
-#[cfg(feature = "crossbeam-channel")]
 pub(crate) use alarm::{Alarm, Due, alarm};
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use lock::Lock;

@@ -1,0 +1,54 @@
+//! What happens at the deadline of a token, where somebody waits who does not sleep.
+
+use std::iter;
+use std::ptr::NonNull;
+
+use super::calls::call_all;
+use super::tree::{Branch, Handle};
+use crate::sync::{Due, Lock, alarm};
+
+/// The branch whose deadline it is. Invariant: it is not freed before it was taken out of here.
+struct AtDeadline(Lock<Option<NonNull<Branch>>>);
+
+// SAFETY: the branch is used by way of a handle, which is Send and Sync.
+unsafe impl Send for AtDeadline {}
+// SAFETY: as above.
+unsafe impl Sync for AtDeadline {}
+
+/// Has the callbacks called at the deadline, if there is one, and the channel closed.
+#[track_caller]
+pub(super) fn arm(handle: &Handle) {
+    handle.node.arm(|deadline| alarm(deadline, AtDeadline(Lock::new(Some(handle.branch())))));
+}
+
+/// A channel that closes when the token is cancelled or its deadline has passed; closed, if that is so already.
+#[cfg(feature = "crossbeam-channel")]
+#[track_caller]
+pub(super) fn done(handle: &Handle) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
+    let channel = handle.node.flag_channel();
+    if handle.node.has_expired() {
+        handle.node.expire();
+    } else {
+        arm(handle);
+    }
+    channel
+}
+
+impl Due for AtDeadline {
+    fn due(&self) {
+        let handle = {
+            let branch = self.0.hold();
+            // SAFETY: the invariant. Who takes it out waits for the lock.
+            branch.and_then(|branch| unsafe { Handle::upgrade(branch) })
+        };
+        if let Some(handle) = handle {
+            handle.node.expire();
+            // There is nobody to whom a panic could be passed on.
+            call_all(iter::once(&handle)).discard();
+        }
+    }
+
+    fn disarm(&self) {
+        *self.0.hold() = None;
+    }
+}

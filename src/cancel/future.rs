@@ -1,0 +1,129 @@
+//! Tokens in async tasks.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomPinned;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::CancelToken;
+use super::deadline::arm;
+use crate::Stopped;
+use crate::sync::cleanup;
+use crate::wait::{Callback, Entry};
+
+/// Completes when a [`CancelToken`] is cancelled or its deadline has passed, with what [`CancelToken::check`] says then.
+///
+/// [`CancelToken::cancelled`] makes it, and says more.
+#[must_use = "futures do nothing unless polled"]
+pub struct CancelledFuture<'t>(Until<&'t CancelToken>);
+
+/// Completes when its [`CancelToken`] is cancelled or its deadline has passed, with what [`CancelToken::check`] says then.
+///
+/// [`CancelToken::cancelled_owned`] makes it, and [`CancelToken::cancelled`] says more.
+#[must_use = "futures do nothing unless polled"]
+pub struct CancelledFutureOwned(Until<CancelToken>);
+
+/// A task that waits for a token.
+struct Until<T: Borrow<CancelToken>> {
+    /// Whether the entry was enlisted with the token.
+    enlisted: bool,
+    entry: Entry,
+    token: T,
+    /// The token's list points to the entry.
+    _pinned: PhantomPinned,
+}
+
+impl<'t> CancelledFuture<'t> {
+    pub(super) fn new(token: &'t CancelToken) -> Self {
+        Self(Until::new(token))
+    }
+}
+
+impl CancelledFutureOwned {
+    pub(super) fn new(token: CancelToken) -> Self {
+        Self(Until::new(token))
+    }
+}
+
+impl<T: Borrow<CancelToken>> Until<T> {
+    fn new(token: T) -> Self {
+        Self { enlisted: false, entry: Entry::new(), token, _pinned: PhantomPinned }
+    }
+
+    fn poll(self: Pin<&mut Self>, context: &Context<'_>) -> Poll<Stopped> {
+        // SAFETY: nothing is moved out of it.
+        let this = unsafe { self.get_unchecked_mut() };
+        let token = this.token.borrow();
+        loop {
+            if let Err(stopped) = token.check() {
+                this.take_back();
+                return Poll::Ready(stopped);
+            }
+            if this.enlisted {
+                // SAFETY: it was enlisted below.
+                if unsafe { token.handle.node.renew(&this.entry, context.waker()) } {
+                    return Poll::Pending;
+                }
+                // Its waker was taken to be called, since the token has ended.
+                this.enlisted = false;
+            } else {
+                arm(&token.handle);
+                let waker = Callback::Wake(context.waker().clone());
+                // SAFETY: it is in no list: new, or taken out. Pinned it does not move, and `drop` takes it back.
+                match unsafe { token.handle.node.enlist(&this.entry, waker) } {
+                    Ok(()) => {
+                        this.enlisted = true;
+                        return Poll::Pending;
+                    }
+                    // Outside of the lock.
+                    Err(waker) => drop(waker),
+                }
+            }
+        }
+    }
+
+    fn take_back(&mut self) {
+        if std::mem::take(&mut self.enlisted) {
+            // SAFETY: it was enlisted in `poll`.
+            drop(unsafe { self.token.borrow().handle.node.take_back(&self.entry) });
+        }
+    }
+}
+
+impl<T: Borrow<CancelToken>> Drop for Until<T> {
+    fn drop(&mut self) {
+        cleanup(|| self.take_back());
+    }
+}
+
+impl Future for CancelledFuture<'_> {
+    type Output = Stopped;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Stopped> {
+        // SAFETY: the field is pinned with the whole.
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll(context)
+    }
+}
+
+impl Future for CancelledFutureOwned {
+    type Output = Stopped;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Stopped> {
+        // SAFETY: the field is pinned with the whole.
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll(context)
+    }
+}
+
+impl fmt::Debug for CancelledFuture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelledFuture").field(self.0.token).finish()
+    }
+}
+
+impl fmt::Debug for CancelledFutureOwned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelledFutureOwned").field(&self.0.token).finish()
+    }
+}
