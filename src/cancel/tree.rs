@@ -29,17 +29,21 @@ pub(super) type Cause = Box<dyn Error + Send + Sync>;
 pub(super) struct Branch {
     pub(super) node: Node,
     handles: AtomicU64,
-    /// The lock of `children`, `cause` and `from`.
+    /// The lock of `children`, `cause` and `Rare::from`.
     lock: RawMutex,
     children: List<Link>,
     cause: UnsafeCell<Option<Cause>>,
+    parent: Option<Link>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few branches have: a reason for the deadline, or several parents.
+struct Rare {
+    reason: Reason,
+    /// The parents behind the first.
+    others: Box<[Link]>,
     /// By which link it was cancelled with an ancestor.
     from: UnsafeCell<*const Link>,
-    /// Why there is the deadline.
-    reason: Reason,
-    parent: Option<Link>,
-    /// Where there are several, those behind the first.
-    others: Box<[Link]>,
 }
 
 /// What ties a branch to one of its parents: an item of the parent's list, under the parent's lock.
@@ -98,16 +102,17 @@ impl Handle {
             cause
         };
         let link = |parent: &&Handle| Link { parent: (*parent).clone(), child: ptr::null(), links: Links::new() };
+        let is_rare = parents.len() > 1 || !matches!(reason, Reason::None);
+        let others = parents.iter().skip(1).map(link).collect();
+        let rare = is_rare.then(|| Box::new(Rare { reason, others, from: UnsafeCell::new(ptr::null()) }));
         let branch = NonNull::from(Box::leak(Box::new(Branch {
             node: Node::new(deadline),
             handles: AtomicU64::new(1),
             lock: RawMutex::new(),
             children: List::new(),
             cause: UnsafeCell::new(None),
-            from: UnsafeCell::new(ptr::null()),
-            reason,
             parent: parents.first().map(link),
-            others: parents.iter().skip(1).map(link).collect(),
+            rare,
         })));
         // For `of`.
         branch.as_ptr().expose_provenance();
@@ -121,7 +126,7 @@ impl Handle {
                 let _held = handle.lock.hold();
                 if !handle.node.is_flagged() {
                     // SAFETY: the lock is held and the flag not set.
-                    *unsafe { handle.from.exclusive() } = link;
+                    unsafe { handle.set_from(link) };
                     let calls = handle.flag(Cancelled::WithAncestor);
                     debug_assert!(!calls, "nobody has a handle yet");
                 }
@@ -194,7 +199,7 @@ impl Handle {
                 if !child.node.is_flagged() {
                     covered!("tree.down");
                     // SAFETY: the child's lock is held and the flag not set.
-                    *unsafe { child.from.exclusive() } = link;
+                    unsafe { child.set_from(link) };
                     if child.flag(Cancelled::WithAncestor) {
                         // SAFETY: the parent's lock is held.
                         called.below.extend(unsafe { Handle::upgrade(NonNull::new_unchecked(link.child.cast_mut())) });
@@ -209,8 +214,8 @@ impl Handle {
                 next = unsafe { List::after(link) };
             } else if !ptr::eq(at, top) {
                 let done = at;
-                // SAFETY: written above, and the child, of which it is part, is alive.
-                let link = unsafe { &**done.from.shared() };
+                // SAFETY: it was flagged above.
+                let link = unsafe { done.from() };
                 at = &link.parent;
                 // SAFETY: the parent's lock is held.
                 next = unsafe { List::after(link) };
@@ -241,16 +246,43 @@ impl Called<'_> {
 impl Branch {
     /// Its links, that of the first parent first.
     fn links(&self) -> impl Iterator<Item = &Link> {
-        self.parent.iter().chain(&self.others)
+        self.parent.iter().chain(self.rare.iter().flat_map(|rare| &rare.others))
     }
 
     fn links_mut(&mut self) -> impl Iterator<Item = &mut Link> {
-        self.parent.iter_mut().chain(&mut self.others)
+        self.parent.iter_mut().chain(self.rare.iter_mut().flat_map(|rare| &mut rare.others))
+    }
+
+    fn reason(&self) -> &Reason {
+        self.rare.as_ref().map_or(&Reason::None, |rare| &rare.reason)
     }
 
     /// Whether there is a cause for the deadline.
     fn is_explained(&self) -> bool {
-        !matches!(self.reason, Reason::None)
+        !matches!(self.reason(), Reason::None)
+    }
+
+    /// Notes by which link the branch is being cancelled.
+    ///
+    /// # Safety
+    /// The lock is held, the flag is not set, and the link is the branch's.
+    unsafe fn set_from(&self, link: &Link) {
+        if let Some(rare) = &self.rare {
+            // SAFETY: the lock is held, and nobody reads it before the flag is set (invariant 3).
+            *unsafe { rare.from.exclusive() } = link;
+        }
+    }
+
+    /// By which link the branch was cancelled.
+    ///
+    /// # Safety
+    /// It was flagged, with an ancestor.
+    unsafe fn from(&self) -> &Link {
+        match &self.rare {
+            // SAFETY: written before the flag, and never again (invariant 3); the link is part of this branch.
+            Some(rare) => unsafe { &**rare.from.shared() },
+            None => self.parent.as_ref().expect("there is an ancestor"),
+        }
     }
 
     /// Sets the flag of the node. Whether it has callbacks.
@@ -276,8 +308,8 @@ impl Branch {
             match at.node.cancelled()? {
                 // SAFETY: the cause was written before the flag was set, and is not written again (invariant 3).
                 Cancelled::Itself => return unsafe { at.cause.shared() }.as_deref(),
-                // SAFETY: as above; the link is part of the branch.
-                Cancelled::WithAncestor => at = unsafe { &(**at.from.shared()).parent },
+                // SAFETY: as it says.
+                Cancelled::WithAncestor => at = unsafe { &at.from().parent },
             }
         }
     }
@@ -286,7 +318,7 @@ impl Branch {
     fn cause_of_deadline(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         let mut at = self;
         loop {
-            match &at.reason {
+            match at.reason() {
                 Reason::None => return None,
                 Reason::Own(cause) => return Some(&**cause),
                 Reason::Parent(parent) => at = &at.links().nth(*parent)?.parent,
@@ -350,7 +382,9 @@ fn release(branch: NonNull<Branch>, others: &mut Vec<Handle>) -> Option<Handle> 
     let mut this = unsafe { Box::from_raw(branch.as_ptr()) };
     // Taken out first: should the drop of a callback or a cause panic, the parents are still released.
     let parent = this.parent.take().map(|link| link.parent);
-    others.extend(std::mem::take(&mut this.others).into_vec().into_iter().map(|link| link.parent));
+    if let Some(rare) = &mut this.rare {
+        others.extend(std::mem::take(&mut rare.others).into_vec().into_iter().map(|link| link.parent));
+    }
     drop(this);
     parent
 }

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// The channel, once somebody asked for it.
 #[derive(Default)]
-pub(super) struct Done(OnceLock<Channel>);
+pub(super) struct Done(OnceLock<Box<Channel>>);
 
 struct Channel {
     receiver: Receiver<Infallible>,
@@ -24,7 +24,7 @@ impl Done {
     /// Makes the channel, unless another thread was quicker.
     pub(super) fn make(&self) {
         let (sender, receiver) = bounded(0);
-        let _ = self.0.set(Channel { receiver, sender: Mutex::new(Some(sender)) });
+        let _ = self.0.set(Box::new(Channel { receiver, sender: Mutex::new(Some(sender)) }));
     }
 
     /// Closes the channel, if it was made. It is closed when this returns, whoever has closed it.

@@ -64,7 +64,7 @@ pub(crate) struct Node {
     sleepers: List<Registration>,
     callbacks: Callbacks,
     /// Goes off at the deadline, once somebody has asked for that.
-    alarm: UnsafeCell<Option<Alarm>>,
+    alarm: UnsafeCell<Option<Box<Alarm>>>,
     deadline: Option<Instant>,
     #[cfg(feature = "crossbeam-channel")]
     done: super::done::Done,
@@ -197,7 +197,7 @@ impl Node {
             return;
         }
         // Making it takes a lock, and may start a thread.
-        let mut alarm = Some(alarm(deadline));
+        let mut alarm = Some(Box::new(alarm(deadline)));
         let held = self.lock.hold();
         // A canceller looks for it under this lock, after it has set the flag.
         if !is_armed(&held) && !self.is_flagged() {
