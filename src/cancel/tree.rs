@@ -296,7 +296,7 @@ impl Branch {
         match self.node.cancelled() {
             None if self.is_explained() && self.node.has_expired() => self.cause_of_deadline(),
             None => None,
-            Some(_) if self.node.is_late() => self.cause_of_deadline(),
+            Some(_) if self.node.is_late() && step!("tree.late") => self.cause_of_deadline(),
             Some(_) => self.cause_of_cancel(),
         }
     }
@@ -377,7 +377,8 @@ fn release(branch: NonNull<Branch>, others: &mut Vec<Handle>) -> Option<Handle> 
         // SAFETY: the parent's lock is held, and the link is in its list (invariant 1).
         unsafe { link.parent.children.remove(link) };
     }
-    this.node.disarm();
+    // SAFETY: no handle is left, and no canceller can come from a parent.
+    unsafe { this.node.disarm() };
     // SAFETY: made by `Box::leak`, and neither handles, the parents' lists nor an alarm refer to it any more.
     let mut this = unsafe { Box::from_raw(branch.as_ptr()) };
     // Taken out first: should the drop of a callback or a cause panic, the parents are still released.

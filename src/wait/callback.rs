@@ -53,6 +53,12 @@ impl Entry {
     }
 }
 
+impl Drop for Entry {
+    fn drop(&mut self) {
+        debug_assert!(self.callback.get_mut().is_none(), "an entry leaves its list before it ends");
+    }
+}
+
 /// The entries of a node, in the order in which they were registered. Whoever uses them holds the node's lock.
 pub(super) struct Callbacks(List<Entry>);
 

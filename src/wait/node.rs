@@ -180,7 +180,8 @@ impl Node {
             next = unsafe { List::after(sleeper) };
         }
         // SAFETY: the lock is held.
-        let (alarm, calls) = unsafe { (self.alarm.exclusive().take(), !self.callbacks.is_empty()) };
+        let (alarm, calls) =
+            unsafe { (self.alarm.exclusive().take(), !self.callbacks.is_empty() && step!("node.cancel-calls")) };
         drop(held);
         drop(alarm);
         #[cfg(feature = "crossbeam-channel")]
@@ -209,12 +210,12 @@ impl Node {
     }
 
     /// The alarm does not go off any more.
-    pub(crate) fn disarm(&self) {
-        let held = self.lock.hold();
-        // SAFETY: the lock is held.
-        let alarm = unsafe { self.alarm.exclusive() }.take();
-        drop(held);
-        drop(alarm);
+    ///
+    /// # Safety
+    /// No other thread uses the node any more, nor will.
+    pub(crate) unsafe fn disarm(&self) {
+        // SAFETY: passed on to the caller.
+        drop(unsafe { self.alarm.exclusive() }.take());
     }
 
     /// The deadline has passed: closes the channel. The callbacks are for the caller to [call](Node::next_callback).
@@ -230,6 +231,7 @@ impl Node {
     pub(crate) unsafe fn enlist(&self, entry: &Entry, callback: Callback) -> Result<(), Callback> {
         let _held = self.lock.hold();
         if step!("node.enlist-looks") && self.check().is_err() {
+            covered!("node.enlist-late");
             return Err(callback);
         }
         // SAFETY: the lock is held; the rest is passed on to the caller.

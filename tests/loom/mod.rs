@@ -4,6 +4,7 @@
 //! and asserts how many executions it explored: exploration is deterministic, so a model that suddenly explores less
 //! fails. Run them with `RUSTFLAGS="--cfg loom" cargo test --release`, or `cargo loom`.
 
+mod callbacks;
 mod cancel;
 mod condvar;
 mod counter;

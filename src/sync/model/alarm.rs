@@ -40,6 +40,9 @@ impl Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        super::cleanup(|| self.0.disarm());
+        super::cleanup(|| {
+            clock::meet();
+            self.0.disarm();
+        });
     }
 }

@@ -49,6 +49,11 @@ pub(super) fn has_passed(deadline: Instant, due: impl FnOnce() -> Rc<dyn Due>) -
     passed
 }
 
+/// Takes the lock under which alarms go off, so that loom explores each order of that and of what the caller does next.
+pub(super) fn meet() {
+    drop(execution::part::<Clock>().inner().lock().unwrap());
+}
+
 /// Reads the model's clock.
 pub(crate) fn now() -> Instant {
     let clock = execution::part::<Clock>();
