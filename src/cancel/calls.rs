@@ -47,6 +47,13 @@ impl Panicked {
     }
 }
 
+/// Calls `f`, of whose panic the hook has told.
+pub(super) fn quietly(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        discard(payload);
+    }
+}
+
 /// Drops a payload, whatever its drop does.
 fn discard(payload: Payload) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -3,9 +3,10 @@
 use std::iter;
 use std::ptr::NonNull;
 
-use super::calls::call_all;
+use super::calls::{call_all, quietly};
 use super::tree::{Branch, Handle};
 use crate::sync::{Due, Lock, alarm};
+use crate::wait::{Callback, Entry, RefusedCallback};
 
 /// The branch whose deadline it is. Invariant: it is not freed before it was taken out of here.
 struct AtDeadline(Lock<Option<NonNull<Branch>>>);
@@ -19,6 +20,25 @@ unsafe impl Sync for AtDeadline {}
 #[track_caller]
 pub(super) fn arm(handle: &Handle) {
     handle.node.arm(|deadline| alarm(deadline, AtDeadline(Lock::new(Some(handle.branch())))));
+}
+
+/// Registers a callback with the token, to be called when that is cancelled or its deadline passes. It is given back if that is so already.
+///
+/// # Safety
+/// As for [`enlist`](crate::wait::Node::enlist) of the node.
+#[track_caller]
+pub(super) unsafe fn enlist(handle: &Handle, entry: &Entry, mut callback: Callback) -> Result<(), Callback> {
+    loop {
+        // SAFETY: passed on to the caller.
+        callback = match unsafe { handle.node.enlist(entry, callback) } {
+            Ok(()) => return Ok(()),
+            Err(RefusedCallback::Ended(callback)) => return Err(callback),
+            Err(RefusedCallback::Unarmed(callback)) => {
+                arm(handle);
+                callback
+            }
+        }
+    }
 }
 
 /// A channel that closes when the token is cancelled or its deadline has passed; closed, if that is so already.
@@ -42,9 +62,12 @@ impl Due for AtDeadline {
             branch.and_then(|branch| unsafe { Handle::upgrade(branch) })
         };
         if let Some(handle) = handle {
-            handle.node.expire();
-            // There is nobody to whom a panic could be passed on.
-            call_all(iter::once(&handle)).discard();
+            // There is nobody to whom a panic could be passed on. The handle may be the last, with which the user's values go.
+            quietly(|| {
+                handle.node.expire();
+                call_all(iter::once(&handle)).discard();
+                drop(handle);
+            });
         }
     }
 

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::CancelToken;
-use super::deadline::arm;
+use super::deadline::{arm, enlist};
 use crate::Stopped;
 use crate::sync::cleanup;
 use crate::wait::{Callback, Entry};
@@ -62,6 +62,8 @@ impl<T: Borrow<CancelToken>> Until<T> {
                 return Poll::Ready(stopped);
             }
             if this.enlisted {
+                // In a forked child the alarm is the parent's.
+                arm(&token.handle);
                 // SAFETY: it was enlisted below.
                 if unsafe { token.handle.node.renew(&this.entry, context.waker()) } {
                     return Poll::Pending;
@@ -69,10 +71,9 @@ impl<T: Borrow<CancelToken>> Until<T> {
                 // Its waker was taken to be called, since the token has ended.
                 this.enlisted = false;
             } else {
-                arm(&token.handle);
                 let waker = Callback::Wake(context.waker().clone());
                 // SAFETY: it is in no list: new, or taken out. Pinned it does not move, and `drop` takes it back.
-                match unsafe { token.handle.node.enlist(&this.entry, waker) } {
+                match unsafe { enlist(&token.handle, &this.entry, waker) } {
                     Ok(()) => {
                         this.enlisted = true;
                         return Poll::Pending;

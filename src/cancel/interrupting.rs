@@ -1,19 +1,25 @@
 //! Interrupts of what blocks outside of this crate.
 
-use std::mem;
 use std::panic::Location;
 
 use super::CancelToken;
-use super::deadline::arm;
+use super::deadline::enlist;
 use crate::Limit;
 use crate::record::{Call, What};
-use crate::sync::{AtomicU8, Ordering::Relaxed, UnparkToken, cleanup, covered, ord, step};
-use crate::wait::{Callback, Entry, Timer, Waiter, block, wake_all};
+use crate::sync::{AtomicU8, Ordering::Relaxed, UnparkToken, UnsafeCell, cleanup, covered, ord, step};
+use crate::wait::{Callback, Entry, Lent, Timer, Waiter, block, wake_all};
 
 /// The interrupt has ended.
 const ENDED: u8 = 1;
 /// Somebody sleeps until it has.
 const PARKED: u8 = 2;
+
+/// An interrupt, in the frame of the call that it is for.
+struct Interrupt<F> {
+    /// Used by whoever has the callback: taken back, or taken out to be called.
+    call: UnsafeCell<Option<F>>,
+    running: Running,
+}
 
 /// Tells when an interrupt has ended that was taken out to be called.
 struct Running(AtomicU8);
@@ -21,29 +27,34 @@ struct Running(AtomicU8);
 /// Calls `body`, and `interrupt` if the token ends meanwhile. When this returns or unwinds, the interrupt is not running and
 /// never will.
 #[track_caller]
-pub(super) fn interrupting<R>(token: &CancelToken, interrupt: impl FnOnce() + Send, body: impl FnOnce() -> R) -> R {
-    let place = Location::caller();
-    if token.check().is_err() {
-        interrupt();
-        return body();
-    }
-    arm(&token.handle);
-    let running = Running(AtomicU8::new(0));
-    let run: Box<dyn FnOnce() + Send + '_> = Box::new(|| {
-        let _ends = Ends(&running); // also by a panic
-        interrupt();
-    });
-    // SAFETY: only its lifetime is changed. What it borrows is there for as long as `Withdraws`, which takes it back or waits until
-    // it has ended.
-    let run = Callback::Run(unsafe { mem::transmute::<Box<dyn FnOnce() + Send + '_>, Box<dyn FnOnce() + Send>>(run) });
+pub(super) fn interrupting<R, F: FnOnce() + Send>(token: &CancelToken, interrupt: F, body: impl FnOnce() -> R) -> R {
+    let interrupt = Interrupt { call: UnsafeCell::new(Some(interrupt)), running: Running(AtomicU8::new(0)) };
     let entry = Entry::new();
-    // SAFETY: it is new, and does not move until `Withdraws` has taken it back.
-    if let Err(run) = unsafe { token.handle.node.enlist(&entry, run) } {
-        run.call();
+    // SAFETY: it is called while `interrupt` is there: until `Withdraws` has taken it back, or has waited for its end. `F` is Send.
+    let lent = Callback::Lent(unsafe { Lent::new(run::<F>, (&raw const interrupt).cast()) });
+    // SAFETY: the entry is new, and does not move until `Withdraws` has taken it back.
+    let refused = unsafe { enlist(&token.handle, &entry, lent) };
+    if let Err(lent) = refused {
+        lent.call();
         return body();
     }
-    let _withdraws = Withdraws { token, entry: &entry, running: &running, place };
+    let _withdraws = Withdraws { token, entry: &entry, running: &interrupt.running, place: Location::caller() };
     body()
+}
+
+/// Calls an interrupt, and says when it has ended, also by a panic.
+///
+/// Nothing here is an argument that borrows from the call: that may be over before this returns.
+///
+/// # Safety
+/// The pointer is to an `Interrupt<F>`, which is there until this says that it has ended. This is called once, by who has the callback.
+unsafe fn run<F: FnOnce()>(interrupt: *const ()) {
+    // SAFETY: passed on to the caller.
+    let Interrupt { call, running } = unsafe { &*interrupt.cast::<Interrupt<F>>() };
+    // SAFETY: as above.
+    let call = unsafe { call.exclusive() }.take();
+    let _ends = Ends(running);
+    call.expect("called once")();
 }
 
 /// Ends the interrupt's time, before anything that it borrows ends.
@@ -99,7 +110,7 @@ impl Running {
 
     /// Waits until the interrupt has ended.
     fn wait(&self, place: &'static Location<'static>) {
-        if !self.has_ended() {
+        while !self.has_ended() {
             let call = Call { what: What::Interrupt, key: 0, place, panics: false };
             let ended = block(&mut UntilEnded(self), &mut Timer::new(&Limit::NEVER, call));
             debug_assert!(ended.is_ok(), "nothing ends this wait");

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use super::CancelToken;
-use super::deadline::arm;
+use super::deadline::enlist;
 use crate::sync::cleanup;
 use crate::wait::{Callback, Entry};
 
@@ -37,7 +37,7 @@ use crate::wait::{Callback, Entry};
 #[must_use = "the callback is taken back at once if this is not kept; `detach` leaves it to the token"]
 pub struct OnCancel {
     token: CancelToken,
-    /// From `Box::into_raw`, and enlisted with the token; there is none if the callback was called at once.
+    /// From `Box::leak`, and in no list but the token's; there is none if the callback was called at once.
     entry: Option<NonNull<Entry>>,
 }
 
@@ -51,47 +51,40 @@ impl OnCancel {
     #[track_caller]
     pub(super) fn new(token: &CancelToken, callback: Callback) -> Self {
         let token = token.clone();
-        if token.check().is_err() {
+        // Owned by way of the pointer from here on: the list has a copy of it.
+        let entry = NonNull::from(Box::leak(Box::new(Entry::new())));
+        let mut this = Self { token, entry: Some(entry) };
+        // SAFETY: it is new; in its box it does not move, and that ends after it was taken back, or is given to `detach`.
+        if let Err(callback) = unsafe { enlist(&this.token.handle, entry.as_ref(), callback) } {
+            drop(this.take());
             callback.call();
-            return Self { token, entry: None };
         }
-        arm(&token.handle);
-        let entry = Box::new(Entry::new());
-        // SAFETY: it is new; boxed it does not move, and it ends after it was taken back or by `detach`.
-        match unsafe { token.handle.node.enlist(&entry, callback) } {
-            Ok(()) => Self { token, entry: Some(NonNull::from(Box::leak(entry))) },
-            Err(callback) => {
-                callback.call();
-                Self { token, entry: None }
-            }
-        }
+        this
     }
 
     /// Leaves the callback to the token: it is called when that is cancelled or its deadline passes, and dropped with the token's last
     /// handle.
     ///
     /// A callback that has captured a handle of its own token, or of one below it, keeps both until it is called, like a cycle of
-    /// `Arc`s.
+    /// `Arc`s. Callbacks that hold tokens whose callbacks hold tokens, and so on, are dropped recursively, on the stack.
     ///
     /// # Examples
     ///
-    /// A token of tokio's is cancelled with one of raddle's, and the other way round:
+    /// A cancel is passed on to a thread that waits for something else:
     ///
     /// ```
-    /// # #[derive(Clone, Default)]
-    /// # struct CancellationToken(std::sync::Arc<std::sync::atomic::AtomicBool>);
-    /// # impl CancellationToken {
-    /// #     fn cancel(&self) { self.0.store(true, std::sync::atomic::Ordering::Relaxed) }
-    /// # }
-    /// # let theirs = CancellationToken::default();
-    /// let ours = raddle::CancelToken::new();
-    /// ours.on_cancel({
-    ///     let theirs = theirs.clone();
-    ///     move || theirs.cancel()
+    /// use raddle::CancelToken;
+    /// use std::sync::mpsc;
+    ///
+    /// let (orders, inbox) = mpsc::channel();
+    /// let shutdown = CancelToken::new();
+    /// shutdown.on_cancel({
+    ///     let orders = orders.clone();
+    ///     move || drop(orders.send("stop"))
     /// })
     /// .detach();
-    /// ours.cancel();
-    /// # assert!(theirs.0.load(std::sync::atomic::Ordering::Relaxed));
+    /// shutdown.cancel();
+    /// assert_eq!(inbox.recv(), Ok("stop"));
     /// ```
     pub fn detach(self) {
         let mut this = ManuallyDrop::new(self);
@@ -114,7 +107,7 @@ impl OnCancel {
         let entry = self.entry.take()?;
         // SAFETY: the field's invariant.
         let callback = unsafe { self.token.handle.node.take_back(entry.as_ref()) };
-        // SAFETY: from `Box::into_raw`, and in no list any more.
+        // SAFETY: the field's invariant, and it is in no list any more.
         drop(unsafe { Box::from_raw(entry.as_ptr()) });
         callback
     }

@@ -20,7 +20,7 @@ use std::mem::{ManuallyDrop, offset_of};
 use std::ptr::{self, NonNull};
 
 use crate::record::{Linked, Links, List};
-use crate::sync::{AtomicU64, Instant, Ordering::Relaxed, UnsafeCell, cleanup, covered, ord, step};
+use crate::sync::{AtomicU64, Instant, Ordering::Relaxed, UnsafeCell, cleanup, covered, now, ord, step};
 use crate::wait::{Cancelled, Node, RawMutex};
 
 /// Why somebody cancelled.
@@ -34,10 +34,12 @@ pub(super) struct Branch {
     children: List<Link>,
     cause: UnsafeCell<Option<Cause>>,
     parent: Option<Link>,
+    /// Whether the deadline is the first parent's, and there is a cause for it.
+    inherits: bool,
     rare: Option<Box<Rare>>,
 }
 
-/// What few branches have: a reason for the deadline, or several parents.
+/// What few branches have: several parents, or a reason of their own for the deadline.
 struct Rare {
     reason: Reason,
     /// The parents behind the first.
@@ -54,7 +56,7 @@ struct Link {
     links: Links<Link>,
 }
 
-/// Where a deadline comes from, if there is a cause for it.
+/// Where a deadline comes from, if there is a cause for it that `Branch::inherits` does not tell of.
 enum Reason {
     None,
     Own(Cause),
@@ -102,7 +104,8 @@ impl Handle {
             cause
         };
         let link = |parent: &&Handle| Link { parent: (*parent).clone(), child: ptr::null(), links: Links::new() };
-        let is_rare = parents.len() > 1 || !matches!(reason, Reason::None);
+        let inherits = matches!(reason, Reason::Parent(0));
+        let is_rare = parents.len() > 1 || matches!(reason, Reason::Own(_));
         let others = parents.iter().skip(1).map(link).collect();
         let rare = is_rare.then(|| Box::new(Rare { reason, others, from: UnsafeCell::new(ptr::null()) }));
         let branch = NonNull::from(Box::leak(Box::new(Branch {
@@ -112,6 +115,7 @@ impl Handle {
             children: List::new(),
             cause: UnsafeCell::new(None),
             parent: parents.first().map(link),
+            inherits,
             rare,
         })));
         // For `of`.
@@ -127,7 +131,9 @@ impl Handle {
                 if !handle.node.is_flagged() {
                     // SAFETY: the lock is held and the flag not set.
                     unsafe { handle.set_from(link) };
-                    let calls = handle.flag(Cancelled::WithAncestor);
+                    // The cancel came before any deadline of its own; and before its parent's, if that says so.
+                    let late = handle.explaining().is_some_and(|parent| parent.node.is_late());
+                    let calls = handle.node.cancel(Cancelled::WithAncestor, late);
                     debug_assert!(!calls, "nobody has a handle yet");
                 }
             }
@@ -182,11 +188,20 @@ impl Handle {
             // Invariant 2: and so is all below. The lock is released before the cause is dropped.
             drop(held);
             drop(cause);
+            // Who has flagged it may not have come to its callbacks yet.
+            called.top = Some(self).filter(|_| step!("tree.helps"));
             return called;
         }
+        // One moment for all, read where it is first of interest.
+        let mut moment = None;
+        let mut flag = |branch: &Branch, how| {
+            let mut is_past = |deadline| deadline <= *moment.get_or_insert_with(now);
+            let late = branch.is_explained() && branch.node.deadline().is_some_and(&mut is_past);
+            branch.node.cancel(how, late)
+        };
         // SAFETY: the lock is held and the flag not set, so nobody reads or writes the cause (invariant 3).
         *unsafe { self.cause.exclusive() } = cause;
-        called.top = self.flag(Cancelled::Itself).then_some(self);
+        called.top = flag(self, Cancelled::Itself).then_some(self);
         let top: &Branch = self;
         let mut at = top;
         // SAFETY: the lock of `at` is held, here and below, so its children may be used (invariant 1).
@@ -200,7 +215,7 @@ impl Handle {
                     covered!("tree.down");
                     // SAFETY: the child's lock is held and the flag not set.
                     unsafe { child.set_from(link) };
-                    if child.flag(Cancelled::WithAncestor) {
+                    if flag(child, Cancelled::WithAncestor) {
                         // SAFETY: the parent's lock is held.
                         called.below.extend(unsafe { Handle::upgrade(NonNull::new_unchecked(link.child.cast_mut())) });
                     }
@@ -253,13 +268,18 @@ impl Branch {
         self.parent.iter_mut().chain(self.rare.iter_mut().flat_map(|rare| &mut rare.others))
     }
 
-    fn reason(&self) -> &Reason {
-        self.rare.as_ref().map_or(&Reason::None, |rare| &rare.reason)
-    }
-
     /// Whether there is a cause for the deadline.
     fn is_explained(&self) -> bool {
-        !matches!(self.reason(), Reason::None)
+        self.inherits || self.rare.as_ref().is_some_and(|rare| !matches!(rare.reason, Reason::None))
+    }
+
+    /// The parent from which there is a cause for the deadline.
+    fn explaining(&self) -> Option<&Handle> {
+        match self.rare.as_ref().map(|rare| &rare.reason) {
+            Some(Reason::Parent(at)) => self.links().nth(*at),
+            _ => self.parent.as_ref().filter(|_| self.inherits),
+        }
+        .map(|link| &link.parent)
     }
 
     /// Notes by which link the branch is being cancelled.
@@ -283,12 +303,6 @@ impl Branch {
             Some(rare) => unsafe { &**rare.from.shared() },
             None => self.parent.as_ref().expect("there is an ancestor"),
         }
-    }
-
-    /// Sets the flag of the node. Whether it has callbacks.
-    fn flag(&self, how: Cancelled) -> bool {
-        let late = self.is_explained() && self.node.has_expired();
-        self.node.cancel(how, late)
     }
 
     /// What it was cancelled with, or what stands for its deadline, whichever came first.
@@ -317,12 +331,12 @@ impl Branch {
     /// What stands for its deadline, which may be that of an ancestor.
     fn cause_of_deadline(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         let mut at = self;
-        loop {
-            match at.reason() {
-                Reason::None => return None,
-                Reason::Own(cause) => return Some(&**cause),
-                Reason::Parent(parent) => at = &at.links().nth(*parent)?.parent,
-            }
+        while let Some(parent) = at.explaining() {
+            at = parent;
+        }
+        match &at.rare.as_ref()?.reason {
+            Reason::Own(cause) => Some(&**cause),
+            _ => None,
         }
     }
 }

@@ -16,6 +16,22 @@ use crate::sync::UnsafeCell;
 pub(crate) enum Callback {
     Wake(Waker),
     Run(Box<dyn FnOnce() + Send>),
+    Lent(Lent),
+}
+
+/// A function and what it is called with, which is borrowed.
+pub(crate) struct Lent {
+    call: unsafe fn(*const ()),
+    with: *const (),
+}
+
+impl Lent {
+    /// # Safety
+    /// The function may be called with the pointer, once, on any thread, for as long as the callback is not taken back. If it is not taken back
+    /// in time, until the function says itself that it has ended.
+    pub(crate) unsafe fn new(call: unsafe fn(*const ()), with: *const ()) -> Self {
+        Self { call, with }
+    }
 }
 
 impl Callback {
@@ -23,8 +39,18 @@ impl Callback {
         match self {
             Callback::Wake(waker) => waker.wake(),
             Callback::Run(run) => run(),
+            // SAFETY: the promise of `Lent::new`; this consumes the callback.
+            Callback::Lent(Lent { call, with }) => unsafe { call(with) },
         }
     }
+}
+
+/// Why a callback was not registered; and the callback.
+pub(crate) enum Refused {
+    /// The flag is set or the deadline has passed.
+    Ended(Callback),
+    /// There is a deadline, and no alarm for it.
+    Unarmed(Callback),
 }
 
 /// A place for a callback in a node's list.
@@ -35,7 +61,7 @@ pub(crate) struct Entry {
     links: Links<Entry>,
 }
 
-// SAFETY: all of it is used under the lock of its list only, and callbacks are Send.
+// SAFETY: all of it is used under the lock of its list only, and callbacks may be called and dropped on any thread.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}

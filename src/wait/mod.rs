@@ -19,7 +19,7 @@ mod timer;
 #[cfg(feature = "crossbeam-channel")]
 pub(crate) use block::Stop;
 pub(crate) use block::{Ended, Patience, Waiter, block, wake_all};
-pub(crate) use callback::{Callback, Entry};
+pub(crate) use callback::{Callback, Entry, Lent, Refused as RefusedCallback};
 pub use limit::Limit;
 pub(crate) use node::{Cancelled, Node};
 pub(crate) use raw_mutex::{RawMutex, Refused};

@@ -32,7 +32,7 @@ use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::block::{CANCEL, Ended, Stop, Waiter, block};
-use super::callback::{Callback, Callbacks, Entry};
+use super::callback::{Callback, Callbacks, Entry, Refused};
 use super::raw_mutex::RawMutex;
 use super::registration::{Registration, registration};
 use super::stopped::Stopped;
@@ -70,7 +70,7 @@ pub(crate) struct Node {
     done: super::done::Done,
 }
 
-// SAFETY: the lists and the alarm are only touched under their lock, and callbacks are Send.
+// SAFETY: the lists and the alarm are only touched under their lock, and callbacks may be called and dropped on any thread.
 unsafe impl Send for Node {}
 // SAFETY: as above.
 unsafe impl Sync for Node {}
@@ -189,21 +189,34 @@ impl Node {
         calls
     }
 
-    /// Has `alarm` go off at the deadline, unless there is one, or nothing is left to wait for.
+    /// Whether an alarm of this process goes off at the deadline.
+    ///
+    /// # Safety
+    /// The lock is held.
+    unsafe fn is_armed(&self) -> bool {
+        // SAFETY: passed on to the caller.
+        unsafe { self.alarm.shared() }.as_ref().is_some_and(|alarm| !alarm.is_inherited())
+    }
+
+    /// Has `alarm` go off at the deadline, if there is one and nobody has yet seen to that.
     pub(crate) fn arm(&self, alarm: impl FnOnce(Instant) -> Alarm) {
         let Some(deadline) = self.deadline else { return };
-        // SAFETY: the lock is held, here and below.
-        let is_armed = |_held: &_| unsafe { self.alarm.shared() }.as_ref().is_some_and(|alarm| !alarm.is_inherited());
-        if self.is_flagged() || is_armed(&self.lock.hold()) {
+        let held = self.lock.hold();
+        // SAFETY: the lock is held.
+        let is_armed = unsafe { self.is_armed() };
+        drop(held);
+        if is_armed || self.is_flagged() {
             return;
         }
         // Making it takes a lock, and may start a thread.
         let mut alarm = Some(Box::new(alarm(deadline)));
         let held = self.lock.hold();
-        // A canceller looks for it under this lock, after it has set the flag.
-        if !is_armed(&held) && !self.is_flagged() {
-            // SAFETY: the lock is held. What is replaced was inherited, or is none.
-            alarm = std::mem::replace(unsafe { self.alarm.exclusive() }, alarm);
+        // SAFETY: the lock is held. A canceller looks for the alarm under it, after it has set the flag. What is replaced was inherited, or is
+        // none.
+        unsafe {
+            if !self.is_armed() && !self.is_flagged() {
+                alarm = std::mem::replace(self.alarm.exclusive(), alarm);
+            }
         }
         drop(held);
         drop(alarm);
@@ -228,14 +241,19 @@ impl Node {
     ///
     /// # Safety
     /// The entry is in no list, and neither moves nor ends before it was taken back, or is in a box that is given to `detach`.
-    pub(crate) unsafe fn enlist(&self, entry: &Entry, callback: Callback) -> Result<(), Callback> {
+    pub(crate) unsafe fn enlist(&self, entry: &Entry, callback: Callback) -> Result<(), Refused> {
         let _held = self.lock.hold();
         if step!("node.enlist-looks") && self.check().is_err() {
             covered!("node.enlist-late");
-            return Err(callback);
+            return Err(Refused::Ended(callback));
         }
         // SAFETY: the lock is held; the rest is passed on to the caller.
-        unsafe { self.callbacks.push(entry, callback) };
+        unsafe {
+            if self.deadline.is_some() && !self.is_armed() {
+                return Err(Refused::Unarmed(callback));
+            }
+            self.callbacks.push(entry, callback);
+        }
         Ok(())
     }
 

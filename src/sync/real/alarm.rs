@@ -17,7 +17,7 @@ pub(crate) trait Due: Send + Sync {
     /// Called when the time has come, from the thread of the alarms. Does not panic.
     fn due(&self);
 
-    /// The alarm is dropped: `due` does nothing from here on, also if it is being called.
+    /// The alarm is dropped. After this `due` begins with nothing any more; what it has begun with goes on.
     fn disarm(&self);
 }
 
