@@ -368,6 +368,19 @@ impl CancelToken {
     }
 }
 
+impl CancelToken {
+    /// A token for work under a limit: it has the limit's deadline, a duration counting from now, and is cancelled with its tokens.
+    ///
+    /// A stand-in: it is cancelled if a token of the limit is so already, and not if one is later.
+    pub(crate) fn under(limit: &Limit<'_>) -> Self {
+        let token = Self { handle: Handle::new(None, limit.end()) };
+        if limit.remaining() == Err(Stopped::Cancelled) {
+            token.cancel();
+        }
+        token
+    }
+}
+
 #[cfg(all(loom, test))]
 impl CancelToken {
     /// Whether a thread has marked that it waits for the token, for models.

@@ -34,6 +34,8 @@ pub enum What {
     Send,
     /// For a value from a channel.
     Receive,
+    /// For the end of a task of this name, to [join](crate::Task::join) it or at the end of its [`scope`](crate::scope()).
+    Task(Arc<str>),
     /// For what the program [says](crate::waiting_for).
     Other(Cow<'static, str>),
 }
@@ -69,6 +71,7 @@ impl fmt::Display for What {
             What::Sleep => f.write_str("time to pass"),
             What::Send => f.write_str("room in a channel"),
             What::Receive => f.write_str("a value from a channel"),
+            What::Task(name) => write!(f, "task '{name}' to end"),
             What::Other(what) => f.write_str(what),
         }
     }

@@ -129,6 +129,13 @@ impl<'a> Limit<'a> {
         }
     }
 
+    /// When the limit passes for a call that begins now; `None` is never.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        // A sum past the end of the clock is no limit.
+        let end = self.within.and_then(|within| now().checked_add(within));
+        self.nodes.iter().flatten().map(|node| node.deadline()).fold(earlier(self.until, end), earlier)
+    }
+
     /// Until the node is cancelled or its deadline has passed.
     pub(crate) fn of(node: &'a Node) -> Self {
         Limit { nodes: [Some(node), None], ..Limit::NEVER }

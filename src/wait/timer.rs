@@ -3,12 +3,12 @@
 use std::cell::Cell;
 
 use super::block::{Ended, Stop};
-use super::limit::{Limit, earlier};
+use super::limit::Limit;
 use super::node::Node;
 use super::sleeper::UnderNodes;
 use super::stopped::Stopped;
 use crate::record::{Call, Cycle, Record};
-use crate::sync::{Instant, now};
+use crate::sync::Instant;
 
 /// A duration becomes an instant when the call first has to wait, and stays that instant for the rest of the call.
 pub(crate) struct Timer<'l> {
@@ -75,12 +75,7 @@ impl<'l> Stop for Timer<'l> {
         Self: 's;
 
     fn deadline(&mut self) -> Option<Instant> {
-        *self.end.get_or_insert_with(|| {
-            // A sum past the end of the clock is no limit.
-            let end = self.limit.within.and_then(|within| now().checked_add(within));
-            let tokens = self.limit.nodes.iter().flatten().map(|node| node.deadline());
-            tokens.fold(earlier(self.limit.until, end), earlier)
-        })
+        *self.end.get_or_insert_with(|| self.limit.end())
     }
 
     fn sleeper(&self, key: usize, amount: usize) -> UnderNodes<'_> {
