@@ -50,10 +50,16 @@ fn thread_locals_are_dropped() {
     static ENDED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
     thread_local!(static LATE: std::cell::Cell<Option<Late>> = const { std::cell::Cell::new(None) });
     fn begin<'scope>(tasks: Scope<'scope, '_>, at: usize) -> Task<'scope, (), Failed> {
-        tasks.spawn(move |_| Ok(LATE.set(Some(Late(&ENDED[at]))))).unwrap()
+        tasks.spawn(move |_| {
+            LATE.set(Some(Late(&ENDED[at])));
+            Ok(())
+        }).unwrap()
     }
     watched(|_| {
-        let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| Ok(drop(begin(tasks, 0))));
+        let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
+            drop(begin(tasks, 0));
+            Ok(())
+        });
         assert_eq!((end, ENDED[0].load(Relaxed)), (Ok(()), true));
         let end = catch_unwind(AssertUnwindSafe(|| {
             scope(Limit::NEVER, |tasks: Scope<'_, '_>| -> Result<(), Failed> {
@@ -87,7 +93,10 @@ fn the_order_of_drops() {
                 Ok(Says(said, "value"))
             })?);
             drop(go);
-            tasks.spawn(|_| Ok(said.lock().unwrap().push("next")))?.join()
+            tasks.spawn(|_| {
+                let _: () = said.lock().unwrap().push("next");
+                Ok(())
+            })?.join()
         });
         assert_eq!(end, Ok(()));
         assert_eq!(*said.lock().unwrap(), ["capture", "value", "next"]);
@@ -101,7 +110,10 @@ fn a_value_spawns_when_it_is_dropped() {
     impl Drop for Spawns<'_, '_> {
         fn drop(&mut self) {
             let finished = self.1;
-            self.0.spawn(move |_| Ok(finished.store(true, Relaxed))).unwrap();
+            self.0.spawn(move |_| {
+                finished.store(true, Relaxed);
+                Ok(())
+            }).unwrap();
         }
     }
     watched(|_| {
@@ -177,7 +189,10 @@ fn a_task_does_not_wait_for_itself() {
             let nests = tasks.spawn(move |token| {
                 let own = receive.recv().unwrap();
                 scope(token, |inner: Scope<'_, '_>| {
-                    inner.spawn(move |_| Ok(assert!(place_of_panic(|| own.join()).1.contains("its own end"))))?.join()
+                    inner.spawn(move |_| {
+                        let _: () = assert!(place_of_panic(|| own.join()).1.contains("its own end"));
+                        Ok(())
+                    })?.join()
                 })
             })?;
             send.send(nests).unwrap();
@@ -210,7 +225,10 @@ fn tasks_join_tasks() {
                 for _ in 0..4 {
                     last = tasks.spawn(move |_| Ok(last.join()? + 1))?;
                 }
-                tasks.spawn(move |_| Ok(assert_eq!(last.join()?, 5)))?;
+                tasks.spawn(move |_| {
+                    let _: () = assert_eq!(last.join()?, 5);
+                    Ok(())
+                })?;
                 Ok(())
             });
             assert_eq!(end, Ok(()));
@@ -264,7 +282,10 @@ fn nobody_is_left_alone() {
                     }
                     match round % 3 {
                         0 => Err(Failed::At(0)),
-                        1 => Ok(tasks.token().cancel()),
+                        1 => {
+                            tasks.token().cancel();
+                            Ok(())
+                        },
                         _ => resume_unwind(Box::new(())),
                     }
                 })
@@ -327,7 +348,10 @@ fn a_thread_that_is_refused_alone() {
                     }
                 }
                 let theirs = Arc::clone(&captured);
-                match tasks.spawn(move |_| Ok(drop(theirs))) {
+                match tasks.spawn(move |_| {
+                    drop(theirs);
+                    Ok(())
+                }) {
                     Err(SpawnError::System(error)) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
                     other => panic!("{other:?}"),
                 }

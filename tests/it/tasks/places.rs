@@ -104,7 +104,8 @@ fn a_task_does_not_spawn_under_a_bound() {
             assert!(!refused(tasks));
             assert!(tasks.spawn(|_| Ok(refused(tasks)))?.join()?);
             let nested = tasks.spawn(|token| {
-                let in_body = scope(token, |inner: Scope<'_, '_>| {
+                
+                scope(token, |inner: Scope<'_, '_>| {
                     let in_task = inner.spawn(|token| {
                         let deeper = scope(token, |deeper: Scope<'_, '_>| {
                             deeper.spawn(|_| Ok(refused(tasks) && !refused(inner)))?.join()
@@ -113,8 +114,7 @@ fn a_task_does_not_spawn_under_a_bound() {
                     })?;
                     assert!(!refused(inner));
                     Ok(in_task.join()? && refused(tasks))
-                });
-                in_body
+                })
             })?;
             assert!(nested.join()?);
             // A scope in the body is no task of this one, nor are its tasks.
