@@ -119,7 +119,7 @@ use crate::{CancelToken, Limit};
 ///
 /// What a task borrows must live outside the scope:
 ///
-/// ```compile_fail,E0597
+/// ```compile_fail,E0373
 /// # use raddle::{Limit, SpawnError, scope};
 /// let lengths: Result<(), SpawnError> = scope(Limit::NEVER, |tasks| {
 ///     let part = String::from("drugs");

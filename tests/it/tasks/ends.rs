@@ -50,10 +50,12 @@ fn thread_locals_are_dropped() {
     static ENDED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
     thread_local!(static LATE: std::cell::Cell<Option<Late>> = const { std::cell::Cell::new(None) });
     fn begin<'scope>(tasks: Scope<'scope, '_>, at: usize) -> Task<'scope, (), Failed> {
-        tasks.spawn(move |_| {
-            LATE.set(Some(Late(&ENDED[at])));
-            Ok(())
-        }).unwrap()
+        tasks
+            .spawn(move |_| {
+                LATE.set(Some(Late(&ENDED[at])));
+                Ok(())
+            })
+            .unwrap()
     }
     watched(|_| {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
@@ -93,10 +95,12 @@ fn the_order_of_drops() {
                 Ok(Says(said, "value"))
             })?);
             drop(go);
-            tasks.spawn(|_| {
-                let _: () = said.lock().unwrap().push("next");
-                Ok(())
-            })?.join()
+            tasks
+                .spawn(|_| {
+                    let _: () = said.lock().unwrap().push("next");
+                    Ok(())
+                })?
+                .join()
         });
         assert_eq!(end, Ok(()));
         assert_eq!(*said.lock().unwrap(), ["capture", "value", "next"]);
@@ -110,10 +114,12 @@ fn a_value_spawns_when_it_is_dropped() {
     impl Drop for Spawns<'_, '_> {
         fn drop(&mut self) {
             let finished = self.1;
-            self.0.spawn(move |_| {
-                finished.store(true, Relaxed);
-                Ok(())
-            }).unwrap();
+            self.0
+                .spawn(move |_| {
+                    finished.store(true, Relaxed);
+                    Ok(())
+                })
+                .unwrap();
         }
     }
     watched(|_| {
@@ -189,10 +195,12 @@ fn a_task_does_not_wait_for_itself() {
             let nests = tasks.spawn(move |token| {
                 let own = receive.recv().unwrap();
                 scope(token, |inner: Scope<'_, '_>| {
-                    inner.spawn(move |_| {
-                        let _: () = assert!(place_of_panic(|| own.join()).1.contains("its own end"));
-                        Ok(())
-                    })?.join()
+                    inner
+                        .spawn(move |_| {
+                            let _: () = assert!(place_of_panic(|| own.join()).1.contains("its own end"));
+                            Ok(())
+                        })?
+                        .join()
                 })
             })?;
             send.send(nests).unwrap();
@@ -285,7 +293,7 @@ fn nobody_is_left_alone() {
                         1 => {
                             tasks.token().cancel();
                             Ok(())
-                        },
+                        }
                         _ => resume_unwind(Box::new(())),
                     }
                 })

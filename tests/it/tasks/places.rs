@@ -104,7 +104,6 @@ fn a_task_does_not_spawn_under_a_bound() {
             assert!(!refused(tasks));
             assert!(tasks.spawn(|_| Ok(refused(tasks)))?.join()?);
             let nested = tasks.spawn(|token| {
-                
                 scope(token, |inner: Scope<'_, '_>| {
                     let in_task = inner.spawn(|token| {
                         let deeper = scope(token, |deeper: Scope<'_, '_>| {
