@@ -169,7 +169,7 @@ fn a_task_panics() {
 /// fails later. Three threads.
 #[test]
 fn two_failures_at_once() {
-    explore_bounded(4, [0, 5_582], &[], || {
+    explore_bounded(4, [5_442, 5_582], &[], || {
         let late = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(|token| {
@@ -225,7 +225,7 @@ fn one_place() {
 /// Fails if a spawn that waits for a place sleeps on when the scope is cancelled. Two threads.
 #[test]
 fn cancelled_while_it_waits_for_a_place() {
-    explore_bounded(4, [0, 11_573], &["node.cancel-woke"], || {
+    explore_bounded(4, [2_899, 11_573], &["node.cancel-woke"], || {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.at_most(1);
             tasks.spawn(|_| Err::<(), _>(Failed::First))?;
