@@ -1,9 +1,8 @@
 //! What happens at the deadline of a token, where somebody waits who does not sleep.
 
-use std::iter;
 use std::ptr::NonNull;
 
-use super::calls::call_all;
+use super::calls::call_and_release;
 use super::tree::{Branch, Handle};
 use crate::sync::{Due, Lock, alarm};
 
@@ -16,9 +15,16 @@ unsafe impl Send for AtDeadline {}
 unsafe impl Sync for AtDeadline {}
 
 /// Has the callbacks called at the deadline, if there is one, and the channel closed.
+///
+/// # Panics
+/// If the system gives no thread.
 #[track_caller]
 pub(super) fn arm(handle: &Handle) {
-    handle.node.arm(|deadline| alarm(deadline, AtDeadline(Lock::new(Some(handle.branch())))));
+    let at = |deadline| alarm(deadline, AtDeadline(Lock::new(Some(handle.branch()))));
+    // Here, as a closure would not tell the caller's line.
+    if let Err(error) = handle.node.arm(at) {
+        panic!("no thread for the deadlines of tokens: {error}");
+    }
 }
 
 /// A channel that closes when the token is cancelled or its deadline has passed; closed, if that is so already.
@@ -44,7 +50,7 @@ impl Due for AtDeadline {
         if let Some(handle) = handle {
             handle.node.expire();
             // There is nobody to whom a panic could be passed on.
-            call_all(iter::once(&handle)).discard();
+            call_and_release(handle).discard();
         }
     }
 

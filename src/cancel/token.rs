@@ -254,7 +254,7 @@ impl CancelToken {
     }
 
     fn cancel_for(&self, cause: Option<Cause>) {
-        call_all(self.handle.cancel(cause).handles()).resume();
+        call_all(self.handle.cancel(cause)).resume();
     }
 
     /// Returns the cause: what [`cancel_with`](CancelToken::cancel_with) was given for this token, or for the nearest ancestor that was

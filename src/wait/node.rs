@@ -27,6 +27,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -189,15 +190,18 @@ impl Node {
     }
 
     /// Has `alarm` go off at the deadline, unless there is one, or nothing is left to wait for.
-    pub(crate) fn arm(&self, alarm: impl FnOnce(Instant) -> Alarm) {
-        let Some(deadline) = self.deadline else { return };
+    ///
+    /// # Errors
+    /// What `alarm` says: then there is none.
+    pub(crate) fn arm(&self, alarm: impl FnOnce(Instant) -> io::Result<Alarm>) -> io::Result<()> {
+        let Some(deadline) = self.deadline else { return Ok(()) };
         // SAFETY: the lock is held, here and below.
         let is_armed = |_held: &_| unsafe { self.alarm.shared() }.as_ref().is_some_and(|alarm| !alarm.is_inherited());
         if self.is_flagged() || is_armed(&self.lock.hold()) {
-            return;
+            return Ok(());
         }
         // Making it takes a lock, and may start a thread.
-        let mut alarm = Some(Box::new(alarm(deadline)));
+        let mut alarm = Some(Box::new(alarm(deadline)?));
         let held = self.lock.hold();
         // A canceller looks for it under this lock, after it has set the flag.
         if !is_armed(&held) && !self.is_flagged() {
@@ -206,6 +210,7 @@ impl Node {
         }
         drop(held);
         drop(alarm);
+        Ok(())
     }
 
     /// The alarm does not go off any more.
