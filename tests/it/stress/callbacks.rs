@@ -206,7 +206,7 @@ fn storm(roll: &Roll, span: Span) -> u64 {
 
 #[test]
 fn callbacks_at_random() {
-    watched(|roll| storm(roll, Span::short(4_000)));
+    watched(|roll| storm(roll, Span::short(20_000)));
 }
 
 #[test]
