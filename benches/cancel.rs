@@ -1,5 +1,5 @@
 //! Cancel tokens: what a check costs, a child, and cancelling a whole tree, and how soon a thread goes on that sleeps
-//! under a token.
+//! under a token; and what a cancel calls, in [`callbacks`](mod@callbacks).
 //!
 //! `tokio` is tokio-util's `CancellationToken`. `flag` is an `AtomicBool` in an `Arc`, which is what stands in for a
 //! token where nobody sleeps; it has no tree, so it is the limit. `clock` is the reading that a deadline cannot do
@@ -16,6 +16,8 @@
 //! of the token, for `flag` and for `raddle` one byte's load, a test and a jump each, for `tokio` a call and a test of
 //! its answer.
 
+#[path = "cancel/callbacks.rs"]
+mod callbacks;
 mod support;
 #[path = "cancel/wake.rs"]
 mod wake;
@@ -26,12 +28,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire};
 use std::time::{Duration, Instant};
 
+use callbacks::{callbacks, future, register};
 use raddle::CancelToken;
 use support::{Group, Op, Role, Shape};
 use tokio_util::sync::CancellationToken;
 
 fn main() {
-    support::run(&[check(), deadline(), child(), tree(), wake::wake()]);
+    support::run(&[check(), deadline(), child(), tree(), register(), callbacks(), future(), wake::wake()]);
 }
 
 type Who = (Role, &'static str);

@@ -23,12 +23,13 @@ use dashmap::DashMap;
 use lockable::{Lockable, LockableHashMap, SyncLimit};
 
 use raddle::{
-    AnyMut, AnyRequest, CancelOnDrop, CancelToken, Condvar, Counter, Cycle, Guard, Holder, InitError, Lazy, Limit,
-    LockClass, LockError, LockId, LockTable, Locked, MappedGuard, MappedRefGuard, Note, OnceCell, OrderedMutex,
-    OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock,
-    OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore,
-    ShardedCounter, SpawnError, Stopped, TableGuard, TableRequest, Task, Tasks, Wait, WaitError, WaitGroup, Waits,
-    What, Worker, WorkerPanicked, WriteArcRequest, WriteRequest,
+    AnyMut, AnyRequest, CancelOnDrop, CancelToken, CancelledFuture, CancelledFutureOwned, Condvar, Counter, Cycle,
+    Guard, Holder, InitError, Lazy, Limit, LockClass, LockError, LockId, LockTable, Locked, MappedGuard,
+    MappedRefGuard, Note, OnCancel, OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard,
+    OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit,
+    OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore, ShardedCounter, SpawnError, Stopped, TableGuard,
+    TableRequest, Task, Tasks, Wait, WaitError, WaitGroup, Waits, What, Worker, WorkerPanicked, WriteArcRequest,
+    WriteRequest,
 };
 use serde_json::{Value, json};
 
@@ -100,6 +101,9 @@ fn main() -> std::io::Result<()> {
         ShardedCounter = std::sync::atomic::AtomicU64, std::sync::Mutex<u64>;
         CancelToken = tokio_util::sync::CancellationToken, std::sync::Arc<std::sync::atomic::AtomicBool>;
         CancelOnDrop = tokio_util::sync::DropGuard;
+        OnCancel = tokio_util::sync::DropGuard;
+        CancelledFuture<'static> = tokio_util::sync::WaitForCancellationFuture<'static>;
+        CancelledFutureOwned = tokio_util::sync::WaitForCancellationFutureOwned;
         Limit<'static> = std::time::Duration, std::time::Instant;
         Stopped;
         Waits;

@@ -3,34 +3,59 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::tree::Handle;
+use super::tree::{Called, Handle};
 use crate::sync::panicking;
 
 /// What a panic was called with.
 type Payload = Box<dyn Any + Send>;
 
-/// The first panic of the callbacks of one call.
+/// The first panic of what users have given to tokens, in one call.
 #[must_use]
 pub(super) struct Panicked(Option<Payload>);
 
 /// Calls the callbacks of these tokens, one after the other, each outside of every lock. Those that register meanwhile find their
 /// token ended. A panic does not keep the others from being called.
-pub(super) fn call_all<'h>(handles: impl Iterator<Item = &'h Handle>) -> Panicked {
-    let mut first = Panicked(None);
-    for handle in handles {
-        while let Some(callback) = handle.node.next_callback() {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.call())) {
-                match &first.0 {
-                    None => first.0 = Some(payload),
-                    Some(_) => discard(payload),
-                }
-            }
-        }
+pub(super) fn call_all(called: Called<'_>) -> Panicked {
+    let mut panicked = Panicked(None);
+    if let Some(top) = called.top {
+        panicked.call(top);
     }
-    first
+    for handle in called.below {
+        panicked.call(&handle);
+        panicked.release(handle);
+    }
+    panicked
+}
+
+/// The same for one token.
+pub(super) fn call_and_release(handle: Handle) -> Panicked {
+    let mut panicked = Panicked(None);
+    panicked.call(&handle);
+    panicked.release(handle);
+    panicked
 }
 
 impl Panicked {
+    fn call(&mut self, handle: &Handle) {
+        while let Some(callback) = handle.node.next_callback() {
+            self.catch(|| callback.call());
+        }
+    }
+
+    /// It may be the last of its token, with which causes and callbacks are dropped.
+    fn release(&mut self, handle: Handle) {
+        self.catch(|| drop(handle));
+    }
+
+    fn catch(&mut self, f: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+            match &self.0 {
+                None => self.0 = Some(payload),
+                Some(_) => discard(payload),
+            }
+        }
+    }
+
     /// Goes on with the panic, unless this thread is panicking already: a second panic would end the process.
     pub(super) fn resume(self) {
         match self.0 {
@@ -44,13 +69,6 @@ impl Panicked {
         if let Some(payload) = self.0 {
             discard(payload);
         }
-    }
-}
-
-/// Calls `f`, of whose panic the hook has told.
-pub(super) fn quietly(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        discard(payload);
     }
 }
 

@@ -1,9 +1,8 @@
 //! What happens at the deadline of a token, where somebody waits who does not sleep.
 
-use std::iter;
 use std::ptr::NonNull;
 
-use super::calls::{call_all, quietly};
+use super::calls::call_and_release;
 use super::tree::{Branch, Handle};
 use crate::sync::{Due, Lock, alarm};
 use crate::wait::{Callback, Entry, RefusedCallback};
@@ -17,9 +16,16 @@ unsafe impl Send for AtDeadline {}
 unsafe impl Sync for AtDeadline {}
 
 /// Has the callbacks called at the deadline, if there is one, and the channel closed.
+///
+/// # Panics
+/// If the system gives no thread.
 #[track_caller]
 pub(super) fn arm(handle: &Handle) {
-    handle.node.arm(|deadline| alarm(deadline, AtDeadline(Lock::new(Some(handle.branch())))));
+    let at = |deadline| alarm(deadline, AtDeadline(Lock::new(Some(handle.branch()))));
+    // Here, as a closure would not tell the caller's line.
+    if let Err(error) = handle.node.arm(at) {
+        panic!("no thread for the deadlines of tokens: {error}");
+    }
 }
 
 /// Registers a callback with the token, to be called when that is cancelled or its deadline passes. It is given back if that is so already.
@@ -62,12 +68,9 @@ impl Due for AtDeadline {
             branch.and_then(|branch| unsafe { Handle::upgrade(branch) })
         };
         if let Some(handle) = handle {
-            // There is nobody to whom a panic could be passed on. The handle may be the last, with which the user's values go.
-            quietly(|| {
-                handle.node.expire();
-                call_all(iter::once(&handle)).discard();
-                drop(handle);
-            });
+            handle.node.expire();
+            // There is nobody to whom a panic could be passed on.
+            call_and_release(handle).discard();
         }
     }
 

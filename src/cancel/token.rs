@@ -255,11 +255,7 @@ impl CancelToken {
     }
 
     fn cancel_for(&self, cause: Option<Cause>) {
-        let called = self.handle.cancel(cause);
-        let panicked = call_all(called.handles());
-        // Its handles may be the last, with which the user's values go.
-        drop(called);
-        panicked.resume();
+        call_all(self.handle.cancel(cause)).resume();
     }
 
     /// Returns the cause: what [`cancel_with`](CancelToken::cancel_with) was given for this token, or for the nearest ancestor that was

@@ -248,14 +248,8 @@ impl Handle {
 /// Branches that were cancelled in one call, and have callbacks.
 #[must_use]
 pub(super) struct Called<'h> {
-    top: Option<&'h Handle>,
-    below: Vec<Handle>,
-}
-
-impl Called<'_> {
-    pub(super) fn handles(&self) -> impl Iterator<Item = &Handle> {
-        self.top.into_iter().chain(&self.below)
-    }
+    pub(super) top: Option<&'h Handle>,
+    pub(super) below: Vec<Handle>,
 }
 
 impl Branch {

@@ -6,6 +6,7 @@
 //! 2. What was taken out is called or dropped outside of every lock: it is the user's.
 //! 3. An entry that was detached belongs to the list, and ends with its place there. All others belong to who registered them.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -65,6 +66,10 @@ pub(crate) struct Entry {
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
+
+// No user code runs while an entry is changed, so none is met half changed.
+impl UnwindSafe for Entry {}
+impl RefUnwindSafe for Entry {}
 
 // SAFETY: a field.
 unsafe impl Linked for Entry {

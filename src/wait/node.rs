@@ -27,6 +27,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -199,17 +200,20 @@ impl Node {
     }
 
     /// Has `alarm` go off at the deadline, if there is one and nobody has yet seen to that.
-    pub(crate) fn arm(&self, alarm: impl FnOnce(Instant) -> Alarm) {
-        let Some(deadline) = self.deadline else { return };
+    ///
+    /// # Errors
+    /// What `alarm` says: then there is none.
+    pub(crate) fn arm(&self, alarm: impl FnOnce(Instant) -> io::Result<Alarm>) -> io::Result<()> {
+        let Some(deadline) = self.deadline else { return Ok(()) };
         let held = self.lock.hold();
         // SAFETY: the lock is held.
         let is_armed = unsafe { self.is_armed() };
         drop(held);
         if is_armed || self.is_flagged() {
-            return;
+            return Ok(());
         }
         // Making it takes a lock, and may start a thread.
-        let mut alarm = Some(Box::new(alarm(deadline)));
+        let mut alarm = Some(Box::new(alarm(deadline)?));
         let held = self.lock.hold();
         // SAFETY: the lock is held. A canceller looks for the alarm under it, after it has set the flag. What is replaced was inherited, or is
         // none.
@@ -220,6 +224,7 @@ impl Node {
         }
         drop(held);
         drop(alarm);
+        Ok(())
     }
 
     /// The alarm does not go off any more.

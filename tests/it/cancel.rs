@@ -1,13 +1,24 @@
 //! Cancel tokens: who is cancelled with whom and when, and what is said of it. [`limits`] has tokens as limits, and the
-//! waits of the tokens themselves; [`hostile`] what callers can do to the tree.
+//! waits of the tokens themselves; [`hostile`] what callers can do to the tree; [`causes`] causes of deadlines, and tokens of
+//! several parents. What a token calls: [`callbacks`], [`uses`], [`deadlines`], [`interrupting`], [`futures`], [`wakers`].
 
+mod callbacks;
+mod causes;
+mod deadlines;
+mod futures;
 mod hostile;
+mod interrupting;
 mod limits;
+mod uses;
+mod wakers;
 
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
 use std::panic::catch_unwind;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use raddle::{CancelToken, Stopped};
@@ -29,6 +40,11 @@ fn state(token: &CancelToken) -> Result<(), Stopped> {
 const LIVE: Result<(), Stopped> = Ok(());
 const CANCELLED: Result<(), Stopped> = Err(Stopped::Cancelled);
 const EXPIRED: Result<(), Stopped> = Err(Stopped::TimedOut);
+
+/// Whether a future completes.
+pub(crate) fn poll_once(future: Pin<&mut impl Future<Output = Stopped>>, waker: &Waker) -> bool {
+    future.poll(&mut Context::from_waker(waker)).is_ready()
+}
 
 /// The text of a token's cause.
 fn cause(token: &CancelToken) -> Option<String> {

@@ -1,5 +1,7 @@
 //! Limits on channels, and a token's own channel.
 
+mod seen;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded, select, unbounded};

@@ -8,6 +8,7 @@
 //!
 //! Each of those says how many calls of the library's were made; what only looks (`get`, `sum`) is not counted.
 
+mod callbacks;
 mod cancel;
 mod queue;
 mod semaphore;

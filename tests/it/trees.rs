@@ -1,6 +1,8 @@
 //! Large trees of tokens: made, cancelled and dropped in every order, on a stack that has no room for one call per token,
 //! without leaks, and in time that grows with their size and not with its square.
 
+mod callbacks;
+
 use std::hint;
 use std::panic::resume_unwind;
 use std::sync::Arc;

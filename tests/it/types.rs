@@ -9,12 +9,12 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, 
 use std::time::Duration;
 
 use raddle::{
-    AnyRequest, CancelOnDrop, CancelToken, Condvar, Counter, InitError, Lazy, Limit, LockError, LockId, LockTable,
-    Locked, MappedGuard, MappedRefGuard, OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard,
-    OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit,
-    OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore, ShardedCounter, SpawnError, Stopped, TableGuard,
-    TableRequest, Task, Tasks, WaitError, WaitGroup, Worker, WorkerPanicked, WriteArcRequest, WriteRequest, lock_all,
-    try_lock_all,
+    AnyRequest, CancelOnDrop, CancelToken, CancelledFuture, CancelledFutureOwned, Condvar, Counter, InitError, Lazy,
+    Limit, LockError, LockId, LockTable, Locked, MappedGuard, MappedRefGuard, OnCancel, OnceCell, OrderedMutex,
+    OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock,
+    OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore,
+    ShardedCounter, SpawnError, Stopped, TableGuard, TableRequest, Task, Tasks, WaitError, WaitGroup, Worker,
+    WorkerPanicked, WriteArcRequest, WriteRequest, lock_all, try_lock_all,
 };
 
 use crate::heap::{heap_kept, heap_taken};
@@ -281,6 +281,9 @@ fn traits_of_tokens() {
     exactly! {
         CancelToken = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         CancelOnDrop = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        OnCancel = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        CancelledFuture<'static> = "Send Sync UnwindSafe RefUnwindSafe";
+        CancelledFutureOwned = "Send Sync UnwindSafe RefUnwindSafe";
     }
 }
 
@@ -318,6 +321,9 @@ fn sizes() {
         [size_of::<CancelToken>(), size_of::<Option<CancelToken>>(), size_of::<CancelOnDrop>()],
         [size_of::<usize>(); 3]
     );
+    assert_eq!([size_of::<OnCancel>(), size_of::<Option<OnCancel>>()], [2 * size_of::<usize>(); 2]);
+    assert!(size_of::<CancelledFuture<'_>>() <= 8 * size_of::<usize>());
+    assert_eq!(size_of::<CancelledFutureOwned>(), size_of::<CancelledFuture<'_>>());
     // What waits passes it on by value: a time, an instant, two tokens.
     assert!(size_of::<Limit<'_>>() <= 48);
 }

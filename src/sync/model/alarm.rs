@@ -1,5 +1,6 @@
 //! Calls at a point in time. In a model the thread that moves the clock past it makes them: it stands for the thread of the alarms.
 
+use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -24,12 +25,12 @@ impl clock::Due for Entry {
     }
 }
 
-pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
+pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> io::Result<Alarm> {
     let what: Arc<dyn Due> = Arc::new(what);
     if clock::has_passed(at, || Rc::new(Entry(Arc::downgrade(&what)))) {
         what.due();
     }
-    Alarm(what)
+    Ok(Alarm(what))
 }
 
 impl Alarm {

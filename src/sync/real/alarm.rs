@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Instant;
@@ -83,21 +84,16 @@ impl Process {
 
 /// Has `what` called at that time, or soon after, unless the alarm is dropped before.
 ///
-/// # Panics
+/// # Errors
 /// If the system gives no thread.
-#[track_caller]
-pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
+pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> io::Result<Alarm> {
     let what: Arc<dyn Due> = Arc::new(what);
     let of = PROCESS.get(Process::new);
     let mut alarms = of.alarms();
     if !alarms.running {
         // Spawned and detached under the lock that it takes first. So it cannot end while it is being detached, which
         // glibc's `pthread_detach` does not withstand.
-        let thread = thread::Builder::new().name("raddle deadlines".into()).spawn(|| of.run());
-        if let Err(error) = thread {
-            drop(alarms);
-            panic!("no thread for the deadlines of tokens: {error}");
-        }
+        thread::Builder::new().name("raddle deadlines".into()).spawn(|| of.run())?;
         alarms.running = true;
     }
     let first = alarms.entries.peek().is_none_or(|Reverse(first)| at < first.at);
@@ -105,7 +101,7 @@ pub(crate) fn alarm(at: Instant, what: impl Due + 'static) -> Alarm {
     if first {
         of.changed.notify_one();
     }
-    Alarm { what: Some(what), of }
+    Ok(Alarm { what: Some(what), of })
 }
 
 impl Alarm {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::table::table;
 
-/// Functions that take what becomes a limit, and do not wait.
-const DO_NOT_WAIT: [&str; 1] = ["wait/limit.rs::or"];
+/// Functions that take what becomes a limit, which does not bound them.
+const DO_NOT_WAIT: [&str; 2] = ["wait/limit.rs::or", "tasks/scope.rs::scope"];
 
 /// Functions that wait and take no limit: they stop by their token.
 const BY_TOKEN: [&str; 1] = ["cancel/token.rs::sleep"];

@@ -15,7 +15,7 @@ use crate::stress::watched;
 use crate::thread;
 
 /// A cause that does something when it is dropped.
-struct AtEnd<F: FnMut()>(F);
+pub(super) struct AtEnd<F: FnMut()>(pub(super) F);
 
 impl<F: FnMut()> Drop for AtEnd<F> {
     fn drop(&mut self) {

@@ -76,7 +76,6 @@ fn deadlines() {
 
 /// Fails if a cancel of one of the limit's tokens does not reach the tasks; or if their failure cancels it.
 #[test]
-#[ignore = "a scope's token is not yet below those of its limit"]
 fn tokens_of_the_limit() {
     watched(|_| {
         let tokens = [(); 2].map(|()| CancelToken::new());
