@@ -59,7 +59,7 @@ fn poll(future: Pin<&mut impl Future<Output = Stopped>>, woken: &Arc<Woken>) -> 
 /// the cancel. Two threads.
 #[test]
 fn registered_while_cancelled() {
-    explore([11_160, 111_011], &["node.enlist-late"], || {
+    explore([9_585, 74_188], &["node.enlist-late"], || {
         let shared = Shared::new((CancelToken::new(), UnsafeCell::new(0)));
         let called = Judge::expect(vec!["called"]);
         spawn({
@@ -84,7 +84,7 @@ fn registered_while_cancelled() {
 /// Fails if a callback of a child that is registered while the parent is cancelled is never called, or called twice. Two threads.
 #[test]
 fn registered_below_while_cancelled() {
-    explore([87_658, 223_943], &["tree.down", "node.enlist-late"], || {
+    explore([74_017, 149_476], &["tree.down", "node.enlist-late"], || {
         let parent = CancelToken::new();
         let child = parent.child();
         let called = Judge::expect(vec!["called"]);
@@ -156,7 +156,7 @@ fn registered_by_a_callback() {
 /// Two threads.
 #[test]
 fn interrupted_at_any_time() {
-    explore([96_978, 258_320], &["interrupting.woke", "node.enlist-late"], || {
+    explore([81_642, 172_204], &["interrupting.woke", "node.enlist-late"], || {
         let token = CancelToken::new();
         spawn({
             let token = token.clone();
@@ -181,7 +181,7 @@ fn interrupted_at_any_time() {
 /// Fails if a call that only its interrupt ends is not interrupted. Two threads.
 #[test]
 fn interrupted_while_it_waits() {
-    explore([10_032, 4_634], &[], || {
+    explore([8_418, 3_080], &[], || {
         let (token, stopped) = (CancelToken::new(), CancelToken::new());
         spawn({
             let token = token.clone();
@@ -289,7 +289,7 @@ fn cancelled_after_the_deadline() {
 /// Fails if a future misses the deadline, or a callback is registered past it and not called. Two threads.
 #[test]
 fn registered_at_the_deadline() {
-    explore([10_576, 2_678], &["node.enlist-late"], || {
+    explore([43_951, 17_091], &["node.enlist-late"], || {
         let token = CancelToken::new().child_within(SECOND);
         let called = Judge::expect(vec!["called"]);
         spawn(|| clock::advance(SECOND));
