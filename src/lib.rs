@@ -235,6 +235,7 @@ mod semaphore;
 mod serialize;
 mod sync;
 mod table;
+mod tasks;
 mod wait;
 mod wait_group;
 
@@ -252,6 +253,7 @@ pub use once::{InitError, Lazy, OnceCell};
 pub use record::{Cycle, Holder, LockId, Note, Wait, Waits, What, waiting_for, waits};
 pub use semaphore::{OwnedPermit, Permit, Semaphore};
 pub use table::{Keys, LockTable, TableGuard, TableRequest};
+pub use tasks::{SpawnError, Task, Tasks, scope};
 pub use wait::{Limit, Stopped};
 pub use wait_group::{OwnedWorker, WaitError, WaitGroup, Worker, WorkerPanicked};
 

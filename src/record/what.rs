@@ -36,6 +36,8 @@ pub enum What {
     Send,
     /// For a value from a channel.
     Receive,
+    /// For the end of a task of this name, to [join](crate::Task::join) it or at the end of its [`scope`](crate::scope()).
+    Task(Arc<str>),
     /// For what the program [says](crate::waiting_for).
     Other(Cow<'static, str>),
 }
@@ -72,6 +74,7 @@ impl fmt::Display for What {
             What::Interrupt => f.write_str("an interrupt to end"),
             What::Send => f.write_str("room in a channel"),
             What::Receive => f.write_str("a value from a channel"),
+            What::Task(name) => write!(f, "task '{name}' to end"),
             What::Other(what) => f.write_str(what),
         }
     }

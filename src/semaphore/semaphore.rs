@@ -288,11 +288,30 @@ impl Semaphore {
         permits == 0 || self.raw.try_take(permits)
     }
 
+    /// Acquires a permit that does not come back. Who waits for it is shown to wait for this, at that place.
+    pub(crate) fn acquire_for(&self, what: What, place: &'static Location<'static>) {
+        if !self.take_now(1) {
+            if let Err(stopped) = self.wait_for(what, place, 1, &Limit::NEVER) {
+                unreachable!("no limit was given: {stopped}");
+            }
+        }
+    }
+
     #[cold]
     #[track_caller]
     fn wait(&self, permits: usize, limit: &Limit<'_>) -> Result<(), Stopped> {
         refuse(permits);
-        let call = Call { what: What::Permits(permits), key: 0, place: Location::caller(), panics: false };
+        self.wait_for(What::Permits(permits), Location::caller(), permits, limit)
+    }
+
+    fn wait_for(
+        &self,
+        what: What,
+        place: &'static Location<'static>,
+        permits: usize,
+        limit: &Limit<'_>,
+    ) -> Result<(), Stopped> {
+        let call = Call { what, key: 0, place, panics: false };
         block(&mut Acquirer::new(&self.raw, permits), &mut Timer::new(limit, call)).map_err(Timer::stopped)
     }
 

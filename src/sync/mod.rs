@@ -16,6 +16,8 @@
 //! | `alarm` | a call at a point in time, from a helper thread | from the thread that moves the clock |
 //! | `cleanup` | runs the body of a drop | the same, and survives that loom tears a failed model down |
 //! | `Lock` | std's mutex | loom's |
+//! | `spawn`, `Running` | a thread that may borrow, as std's | loom's |
+//! | `never_unwind` | ends the process on a panic | nothing: a model that has failed unwinds |
 //! | `Shown`, `show`, `each_shown` | words that others may read while their thread writes; those of all threads | cells that loom checks; none |
 //! | `is_recording` | always | where the model asks for it |
 //! | `stamp` | `now` | the clock's start |
@@ -39,9 +41,9 @@ use real as world;
 
 pub(crate) use world::{
     Alarm, AtomicPtr, AtomicU8, AtomicU64, Due, FilterOp, ForProcess, Global, HashState, Lock, Ordering, ParkResult,
-    ParkToken, Shown, Slot, Spin, Thread, ThreadId, UnparkResult, UnparkToken, UnsafeCell, alarm, array, cleanup,
-    const_fn, covered, current, each_shown, global, in_register, is_recording, local, now, opaque, ord, owned_load,
-    park, per_process, show, stamp, step, unpark_all, unpark_filter, yield_now,
+    ParkToken, Running, Shown, Slot, Spin, Thread, ThreadId, UnparkResult, UnparkToken, UnsafeCell, alarm, array,
+    cleanup, const_fn, covered, current, each_shown, global, in_register, is_recording, local, never_unwind, now,
+    opaque, ord, owned_load, park, per_process, show, spawn, stamp, step, unpark_all, unpark_filter, yield_now,
 };
 
 #[cfg(not(all(loom, any(test, feature = "loom"))))]
@@ -54,4 +56,4 @@ pub(crate) use names::{class_name, name_class, next_numbers};
 pub(crate) use panic_watch::PanicWatch;
 pub(crate) use std::time::Instant;
 pub(crate) use world::panicking;
-use world::thread_id;
+pub(crate) use world::thread_id;

@@ -36,6 +36,7 @@ mod serialize;
 mod sets;
 mod stress;
 mod table;
+mod tasks;
 mod thread;
 #[cfg(not(miri))]
 mod transfer;

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod execution;
 pub(crate) mod lot;
 pub(crate) mod marks;
+mod running;
 mod slot;
 
 pub(crate) use alarm::{Alarm, Due, alarm};
@@ -16,6 +17,7 @@ pub(crate) use execution::{Global, is_recording, panicking};
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 pub(crate) use loom::thread::{Thread, ThreadId, current};
 pub(crate) use lot::{FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter};
+pub(crate) use running::{Running, never_unwind, spawn};
 pub(crate) use slot::Slot;
 
 /// Hashes the same in each execution.

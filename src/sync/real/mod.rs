@@ -3,6 +3,7 @@
 mod alarm;
 mod lock;
 mod process;
+mod running;
 mod shown;
 mod slot;
 mod spin;
@@ -15,6 +16,7 @@ pub(crate) use parking_lot_core::{
     FilterOp, ParkResult, ParkToken, UnparkResult, UnparkToken, park, unpark_all, unpark_filter,
 };
 pub(crate) use process::{Own, PerProcess};
+pub(crate) use running::{Running, never_unwind, spawn};
 pub(crate) use shown::Shown;
 pub(crate) use slot::Slot;
 pub(crate) use spin::Spin;
