@@ -197,8 +197,8 @@ const LONG: [Named; 5] = [
     ("before_production", before_production),
 ];
 
-/// Runs each so often, both ways, with six at a time, beside two threads that compute.
-fn under_load(scenarios: &[Named], runs: usize) {
+/// Runs each of them, both ways, six at a time, beside two threads that compute.
+fn under_load<'a>(scenarios: impl Iterator<Item = &'a Named>) {
     let all = scope(Limit::NEVER, |load| {
         let _over = load.token().cancel_on_drop();
         for _ in 0..2 {
@@ -211,7 +211,7 @@ fn under_load(scenarios: &[Named], runs: usize) {
         }
         scope(load.token(), |tasks| {
             tasks.at_most(6);
-            for &(name, run) in (0..runs).flat_map(|_| scenarios) {
+            for &(name, run) in scenarios {
                 tasks.spawn_named(name, move |_| Ok(run()))?; // a panic ends the whole
             }
             Ok(())
@@ -221,14 +221,14 @@ fn under_load(scenarios: &[Named], runs: usize) {
 }
 
 #[test]
-fn short_ones_under_load() {
-    under_load(&SHORT, 20);
+fn each_under_load() {
+    under_load(LONG.iter().cycle().take(2 * LONG.len()).chain(SHORT.iter().cycle().take(20 * SHORT.len())));
 }
 
 #[test]
-#[ignore = "takes minutes: the scenarios wait for seconds by design"]
+#[ignore = "takes minutes: these scenarios wait for seconds by design"]
 fn long_ones_under_load() {
-    under_load(&LONG, 20);
+    under_load(LONG.iter().cycle().take(20 * LONG.len()));
 }
 
 /// All scenarios end alike, so one stands for all.

@@ -84,6 +84,7 @@ fn with_back_ends<R>(work: [Work; 2], body: impl FnOnce(SocketAddr) -> R) -> Res
             threads.spawn(|token| {
                 let requests = || server.incoming_requests().for_each(|request| serve(request, token));
                 token.interrupting(|| server.unblock(), requests);
+                server.unblock(); // the other: its own interrupt may have ended this one instead
                 Ok(())
             })?;
         }
