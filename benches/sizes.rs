@@ -27,8 +27,8 @@ use raddle::{
     LockClass, LockError, LockId, LockTable, Locked, MappedGuard, MappedRefGuard, Note, OnceCell, OrderedMutex,
     OrderedMutexArcGuard, OrderedMutexGuard, OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock,
     OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit, OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore,
-    ShardedCounter, Stopped, TableGuard, TableRequest, Wait, WaitError, WaitGroup, Waits, What, Worker, WorkerPanicked,
-    WriteArcRequest, WriteRequest,
+    ShardedCounter, SpawnError, Stopped, TableGuard, TableRequest, Task, Tasks, Wait, WaitError, WaitGroup, Waits,
+    What, Worker, WorkerPanicked, WriteArcRequest, WriteRequest,
 };
 use serde_json::{Value, json};
 
@@ -93,6 +93,9 @@ fn main() -> std::io::Result<()> {
         Semaphore = tokio::sync::Semaphore, (std::sync::Mutex<usize>, std::sync::Condvar);
         Permit<'static> = tokio::sync::SemaphorePermit<'static>;
         OwnedPermit = tokio::sync::OwnedSemaphorePermit;
+        Tasks<'static, 'static, u64> = std::thread::Scope<'static, 'static>;
+        Task<'static, u64, u64> = std::thread::ScopedJoinHandle<'static, u64>;
+        SpawnError = std::io::Error;
         Counter = std::sync::atomic::AtomicU64, std::sync::Mutex<u64>;
         ShardedCounter = std::sync::atomic::AtomicU64, std::sync::Mutex<u64>;
         CancelToken = tokio_util::sync::CancellationToken, std::sync::Arc<std::sync::atomic::AtomicBool>;

@@ -9,6 +9,7 @@
 //! | initialise a value once, within a limit, or by an initialiser that may fail | [`OnceCell`]; [`Lazy`] |
 //! | wait until a number of workers are done, and learn of their panics | [`WaitGroup`] |
 //! | let no more than so many threads, or so much work, be under way at once | [`Semaphore`] |
+//! | run threads that share a fate: the first failure cancels the others and is the result | [`scope`](scope()) |
 //! | count exactly, or up to a bound | [`Counter`] |
 //! | count on many threads at the cost of a plain increment | [`ShardedCounter`] |
 //! | bound any of these waits by time | [`Limit`] |
@@ -109,6 +110,8 @@
 //! | [`Lazy`] | the initialiser returns | any access returns the value |
 //! | [`WaitGroup`] | a worker is dropped, also by a panic | a wait that it blocked, or that found it gone, returns |
 //! | [`Semaphore`] | a permit is dropped, also by a panic; permits are added | permits are acquired later |
+//! | [`scope`](scope()) | a call of `spawn` | the task begins |
+//! | | all that a task does, the drop of its captures included | its `join` returns, `is_finished` says so, or the scope returns |
 //! | [`CancelToken`] | the cancel that took effect | a call reports it: [`Stopped::Cancelled`], `is_cancelled`, `wait`, `cause` |
 //! | [`SendWithin`], [`RecvWithin`] | a value is sent | it is received, as in crossbeam-channel |
 //! | [`Counter`], [`ShardedCounter`] | nothing | nothing: each change is one step and orders no other memory |
@@ -137,6 +140,8 @@
 //! | [`InitError::Reentrant`] | an initialiser asked for the value that it initialises | pass it what it needs |
 //! | [`InitError::Init`] | the caller's own initialiser failed | as its error says; the next call tries again |
 //! | [`WorkerPanicked`], [`WaitError::Panicked`] | all workers are done, at least one by a panic | make up for its work, then `clear_panicked` |
+//! | [`SpawnError::System`] | the system refuses a thread for a task | bound the tasks with [`at_most`](Tasks::at_most), or give up |
+//! | [`SpawnError::FromTask`] | a task spawns in its own scope, which `at_most` bounds | spawn from the body, or in a scope of the task's own |
 //! | [`SendWithinError::Disconnected`] | the channel has no receiver any more | stop sending; the value is in the error |
 //! | [`RecvWithinError::Disconnected`] | the channel is empty and has no sender any more | stop receiving: the normal end |
 //!
@@ -162,7 +167,8 @@
 //! The crate panics only where the return type has no room for an error, and the panic names the caller's line: a
 //! re-entrant initialiser or a deadlock, in a form that has no error for it; an access to a [`Lazy`] value whose initialiser
 //! panicked; a key of a [`LockTable`] whose `Eq` uses a table, or whose `Debug` keeps a lock; a third token in a
-//! [`Limit`]; more than [`Semaphore::MAX_PERMITS`]; an index that is out of bounds for a set; more than 2^31 workers of one
+//! [`Limit`]; more than [`Semaphore::MAX_PERMITS`]; [`Tasks::at_most`] of zero, or while a task is at work; a task that would wait
+//! for its own end; a NUL byte in the name of one; an index that is out of bounds for a set; more than 2^31 workers of one
 //! group; and `done` if the system cannot create a thread.
 //!
 //! # What hangs

@@ -119,7 +119,7 @@ use crate::{CancelToken, Limit};
 ///
 /// What a task borrows must live outside the scope:
 ///
-/// ```compile_fail,E0597
+/// ```compile_fail,E0373
 /// # use raddle::{Limit, SpawnError, scope};
 /// let lengths: Result<(), SpawnError> = scope(Limit::NEVER, |tasks| {
 ///     let part = String::from("drugs");
@@ -332,7 +332,11 @@ impl<'scope, 'env, E: Send> Tasks<'scope, 'env, E> {
     {
         let state = &self.state;
         let (begun, places) = state.begin()?;
-        let place_among = places.map(|places| places.acquire_owned_within(1, &state.token)).transpose()?;
+        let place_among = match places {
+            // Not in a closure: the wait is shown at the caller's line.
+            Some(places) => Some(places.acquire_owned_within(1, &state.token)?),
+            None => None,
+        };
         // A free place is acquired under a cancelled token, too.
         state.token.check()?;
         let name = name.unwrap_or_else(|| format!("{}:{}", place.file(), place.line()));

@@ -7,6 +7,7 @@ mod groups;
 mod locks;
 mod once;
 mod queue;
+mod scopes;
 mod semaphores;
 
 use proptest::test_runner::Config;

@@ -12,8 +12,9 @@ use raddle::{
     AnyRequest, CancelOnDrop, CancelToken, Condvar, Counter, InitError, Lazy, Limit, LockError, LockId, LockTable,
     Locked, MappedGuard, MappedRefGuard, OnceCell, OrderedMutex, OrderedMutexArcGuard, OrderedMutexGuard,
     OrderedReadArcGuard, OrderedReadGuard, OrderedRwLock, OrderedWriteArcGuard, OrderedWriteGuard, OwnedPermit,
-    OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore, ShardedCounter, Stopped, TableGuard, TableRequest,
-    WaitError, WaitGroup, Worker, WorkerPanicked, WriteArcRequest, WriteRequest, lock_all, try_lock_all,
+    OwnedWorker, Permit, ReadArcRequest, ReadRequest, Semaphore, ShardedCounter, SpawnError, Stopped, TableGuard,
+    TableRequest, Task, Tasks, WaitError, WaitGroup, Worker, WorkerPanicked, WriteArcRequest, WriteRequest, lock_all,
+    try_lock_all,
 };
 
 use crate::heap::{heap_kept, heap_taken};
@@ -100,6 +101,22 @@ fn traits_of_values() {
         InitError = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         InitError<Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
         InitError<Cell<i32>> = "Send UnwindSafe Unpin";
+    }
+}
+
+/// As those of std's scope, and a panic finds nothing half done.
+#[test]
+fn traits_of_scopes() {
+    type Handle<T, E> = Task<'static, T, E>;
+    exactly! {
+        Tasks<'static, 'static, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Tasks<'static, 'static, Cell<i32>> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Tasks<'static, 'static, Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        Handle<i32, i32> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Handle<Cell<i32>, Cell<i32>> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        Handle<Rc<i32>, i32> = "UnwindSafe RefUnwindSafe Unpin";
+        Handle<i32, Rc<i32>> = "UnwindSafe RefUnwindSafe Unpin";
+        SpawnError = "Send Sync Unpin";
     }
 }
 

@@ -19,4 +19,5 @@ mod raw_mutex;
 mod rwlock;
 mod semaphore;
 mod table;
+mod tasks;
 mod wait_group;

@@ -131,6 +131,7 @@ fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
         "once" => "models::once::",
         "rw" => "models::rwlock::",
         "semaphore" => "models::semaphore::",
+        "tasks" => "models::tasks::",
         _ => "models::raw_mutex::",
     };
     let (near, far): (Vec<_>, Vec<_>) = models.iter().partition(|name| name.starts_with(home));
