@@ -212,7 +212,11 @@ fn under_load<'a>(scenarios: impl Iterator<Item = &'a Named>) {
         scope(load.token(), |tasks| {
             tasks.at_most(6);
             for &(name, run) in scenarios {
-                tasks.spawn_named(name, move |_| Ok(run()))?; // a panic ends the whole
+                // A panic ends the whole.
+                tasks.spawn_named(name, move |_| {
+                    run();
+                    Ok(())
+                })?;
             }
             Ok(())
         })

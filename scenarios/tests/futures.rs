@@ -1,6 +1,6 @@
 //! The futures of tokens under tokio: its timer, its blocking threads, its token, its shutdown;.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use raddle::{CancelToken, CancelledFutureOwned, Limit, Semaphore, Stopped, What, waits};
+use raddle::{CancelToken, Limit, Semaphore, Stopped, What, waits};
 use tokio::runtime::{Builder, Runtime};
 use tokio::select;
 use tokio::sync::{mpsc, oneshot};
@@ -137,13 +137,11 @@ fn aborted_tasks_cancel_their_threads() {
 /// Both ways at once, which is no circle: a cancelled token is not cancelled again.
 #[test]
 fn bridges_to_tokio_util() {
-    /// Cancelling `theirs` cancels `ours`, as long as the guard is there.
-    fn into_ours(theirs: CancellationToken, ours: CancelToken) -> impl Future<Output = ()> {
-        async move {
-            select! {
-                () = theirs.cancelled() => ours.cancel_with("tokio's token"),
-                _ = ours.cancelled() => {}
-            }
+    /// Cancelling `theirs` cancels `ours`. Ends with either.
+    async fn into_ours(theirs: CancellationToken, ours: CancelToken) {
+        select! {
+            () = theirs.cancelled() => ours.cancel_with("tokio's token"),
+            _ = ours.cancelled() => {}
         }
     }
 
@@ -253,13 +251,12 @@ fn futures_that_move() {
             let token = CancelToken::new();
             let mut future = Box::pin(token.clone().cancelled_owned());
             // The first task polls it once, and hands it on.
-            let handed: std::pin::Pin<Box<CancelledFutureOwned>> = tokio::spawn(async move {
-                let polled = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+            let first = tokio::spawn(async move {
+                let polled = poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
                 assert!(polled.await.is_pending());
-                future
-            })
-            .await
-            .unwrap();
+                (future,)
+            });
+            let (handed,) = first.await.unwrap();
             let second = tokio::spawn(handed);
             let canceller = spawn_blocking(move || token.cancel()); // while the second may be polling it
             assert_eq!(second.await.unwrap(), Stopped::Cancelled);
@@ -297,7 +294,7 @@ fn runtimes_that_shut_down() {
         let (token, polled) = (token.clone(), polled.clone());
         runtime.spawn(async move {
             let mut cancelled = pin!(token.cancelled());
-            let first = std::future::poll_fn(|context| Poll::Ready(cancelled.as_mut().poll(context)));
+            let first = poll_fn(|context| Poll::Ready(cancelled.as_mut().poll(context)));
             assert!(first.await.is_pending());
             polled.send(()).unwrap();
             select! {

@@ -182,7 +182,10 @@ fn cured() -> Outcome<Failure> {
     let checked = scope(Limit::NEVER, |tasks| {
         let _over = tasks.token().cancel_on_drop();
         let _answers = pharmacy.wholesaler.cancel_on_drop();
-        tasks.spawn_named("watchdog", |over| Ok(watchdog(over)))?;
+        tasks.spawn_named("watchdog", |over| {
+            watchdog(over);
+            Ok(())
+        })?;
         let ask = |url| tasks.spawn(move |_| get(address, url));
 
         let both = ["/drugs", "/refresh"].map(ask).into_iter();
