@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -231,6 +231,39 @@ impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Relaxed);
     }
+}
+
+/// An executor of a few lines: it polls, and sleeps until it is woken.
+#[test]
+fn hand_made_executor() {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    fn block_on<F: Future>(future: F) -> F::Output {
+        let (waker, mut future) = (Waker::from(Arc::new(Unpark(thread::current()))), pin!(future));
+        loop {
+            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => thread::park_timeout(SEAT_BELT),
+            }
+        }
+    }
+
+    for _ in 0..1000 {
+        let begun = Instant::now();
+        let token = CancelToken::new();
+        thread::scope(|threads| {
+            threads.spawn(|| token.cancel_with("the client hung up"));
+            assert_eq!(block_on(token.cancelled()), Stopped::Cancelled);
+            assert_eq!(token.cause().unwrap().to_string(), "the client hung up");
+        });
+        assert!(begun.elapsed() < SEAT_BELT, "it was not woken");
+    }
+    let page = CancelToken::new().child_within(Duration::from_millis(5));
+    assert_eq!(block_on(page.cancelled_owned()), Stopped::TimedOut);
 }
 
 /// A future goes from one task to another: only the waker of the last poll is woken, once.
