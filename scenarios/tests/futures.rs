@@ -1,4 +1,4 @@
-//! The futures of tokens under tokio: its timer, its blocking threads, its token, its shutdown;.
+//! The futures of tokens under tokio: its timer, its blocking threads, its token, its shutdown; and under an executor made by hand.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
