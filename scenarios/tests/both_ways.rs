@@ -5,8 +5,10 @@
 #[expect(dead_code, reason = "some of it is for the tests of `transfer`")]
 mod process;
 
+use std::hint::spin_loop;
+
 use process::Run;
-use raddle::Stopped;
+use raddle::{Limit, SpawnError, Stopped, scope};
 
 /// With its cure: all checks passed, and only the main thread is left.
 fn cured(name: &str) -> Run {
@@ -78,13 +80,20 @@ fn connection_pool() {
 #[test]
 fn audit_log() {
     let run = cured("audit_log");
-    run.reports("request 1 waits 200ms: workers are still at work: the limit passed before the wait was over");
-    run.reports("6 entries are on their way, 6 are missing");
-    run.reports("request 1 waits again: all entries are written");
-    run.reports("CHECK constraint failed: doctor <> ''");
-    run.reports("request 2 waits: a worker of the group panicked");
-    run.reports("missing: excluded Zhao");
+    run.reports("request 1 has 200ms: 6 entries are not written, 6 are missing");
+    run.reports("opened the record of Li: database is locked");
+    run.reports("request 1 tries again: 0 entries are not written");
+    run.reports("request 2: not written: excluded Zhao: CHECK constraint failed: doctor <> ''");
     naive("audit_log", "6 of 6 entries were missing when the request said so");
+}
+
+#[test]
+fn axum_bridge() {
+    let run = cured("axum_bridge");
+    let ends: Vec<_> = run.stdout.lines().filter(|line| line.starts_with("  the query has ended: ")).collect();
+    assert!(ends.len() == 3 && ends.iter().all(|line| line.ends_with(": Err(Cancelled)")), "{}", run.stdout);
+    run.reports("the client is answered: HTTP/1.1 503 Service Unavailable");
+    naive("axum_bridge", "1 query goes on for nobody");
 }
 
 #[test]
@@ -104,7 +113,7 @@ fn two_back_ends() {
     let run = cured("two_back_ends");
     let well = run.stdout.lines().rfind(|line| line.starts_with("both are well: Ok"));
     assert!(well.is_some_and(|line| line.contains("the subjects") && line.contains("the drugs")), "{}", run.stdout);
-    run.reports("the call for the subjects has ended too: Err(\"the wait was cancelled");
+    run.reports("the call for the subjects has ended: Err(\"subjects: the wait was cancelled");
     assert!(
         run.value("the drugs fail").starts_with("Err(\"drugs: answered") && run.value("the drugs fail").contains("500")
     );
@@ -166,6 +175,64 @@ fn before_production() {
         }
         code => panic!("{code:?} {}{}", run.stdout, run.stderr),
     }
+}
+
+type Named = (&'static str, fn());
+
+/// Those that take no second by design, or one.
+const SHORT: [Named; 6] = [
+    ("opposite_orders", opposite_orders),
+    ("orphaned_senders", orphaned_senders),
+    ("connection_pool", connection_pool),
+    ("audit_log", audit_log),
+    ("imaging_pipeline", imaging_pipeline),
+    ("axum_bridge", axum_bridge),
+];
+
+const LONG: [Named; 5] = [
+    ("slow_model", slow_model),
+    ("two_back_ends", two_back_ends),
+    ("hit_counter", hit_counter),
+    ("hang_report", hang_report),
+    ("before_production", before_production),
+];
+
+/// Runs each of them, both ways, six at a time, beside two threads that compute.
+fn under_load<'a>(scenarios: impl Iterator<Item = &'a Named>) {
+    let all = scope(Limit::NEVER, |load| {
+        let _over = load.token().cancel_on_drop();
+        for _ in 0..2 {
+            load.spawn_named("load", |over| {
+                while !over.is_cancelled() {
+                    spin_loop();
+                }
+                Ok(())
+            })?;
+        }
+        scope(load.token(), |tasks| {
+            tasks.at_most(6);
+            for &(name, run) in scenarios {
+                // A panic ends the whole.
+                tasks.spawn_named(name, move |_| {
+                    run();
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })
+    });
+    all.unwrap_or_else(|error: SpawnError| panic!("{error}"));
+}
+
+#[test]
+fn each_under_load() {
+    under_load(LONG.iter().cycle().take(2 * LONG.len()).chain(SHORT.iter().cycle().take(20 * SHORT.len())));
+}
+
+#[test]
+#[ignore = "takes minutes: these scenarios wait for seconds by design"]
+fn long_ones_under_load() {
+    under_load(LONG.iter().cycle().take(20 * LONG.len()));
 }
 
 /// All scenarios end alike, so one stands for all.

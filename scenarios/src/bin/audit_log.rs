@@ -1,19 +1,15 @@
-//! The audit log: each of a doctor's actions is written to it in the background, and the request must know when all are
+//! The audit log: each of a doctor's actions is written to it on a thread of its own, and the request must know which are
 //! written. The log is a table of SQLite's, in a file.
 //!
-//! Sleeping "long enough" loses entries as soon as the nightly report holds the table for longer (`--naive`). A
-//! [`WaitGroup`] knows: every writer takes a worker along, which is done when it is dropped, also by a panic. The
-//! request learns of that, and its wait has a limit.
+//! Sleeping "long enough" loses entries as soon as the nightly report holds the table for longer (`--naive`). The tasks
+//! of a scope have all ended when it returns, within the request's limit, and each tells whether its entry is written.
 
 use std::error::Error;
-use std::panic;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use raddle::{Stopped, WaitError, WaitGroup, WorkerPanicked};
+use raddle::{CancelToken, Limit, SpawnError, Task, scope};
 use rusqlite::{Connection, TransactionBehavior};
 use scenarios::Outcome;
 use tempfile::TempDir;
@@ -46,7 +42,7 @@ struct Log {
 impl Log {
     fn create() -> Result<Self, Failure> {
         let log = Self { folder: tempfile::tempdir()? };
-        connect(&log.path())?.execute_batch(
+        log.connect()?.execute_batch(
             "CREATE TABLE audit (
                 request INTEGER NOT NULL, doctor TEXT NOT NULL CHECK (doctor <> ''), action TEXT NOT NULL
             )",
@@ -54,23 +50,38 @@ impl Log {
         Ok(log)
     }
 
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("audit.db")
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(self.folder.path().join("audit.db"))?;
+        connection.busy_timeout(SEAT_BELT)?;
+        Ok(connection)
     }
 
-    /// Writes an entry in the background.
-    fn record(&self, request: &Arc<WaitGroup>, id: u32, doctor: &'static str, action: &'static str) {
-        let (path, worker) = (self.path(), request.worker_owned());
-        thread::spawn(move || {
-            let _done_at_last = worker;
-            let insert = "INSERT INTO audit VALUES (?1, ?2, ?3)";
-            connect(&path).and_then(|log| log.execute(insert, (id, doctor, action))).expect("an entry that fits");
-        });
+    /// Writes an entry, if the table comes free in time.
+    fn write(&self, id: u32, doctor: &str, action: &str, request: &CancelToken) -> Result<(), Failure> {
+        let log = self.connect()?;
+        log.busy_timeout(Limit::from(request).or(SEAT_BELT).remaining()?.expect("a limit"))?;
+        log.execute("INSERT INTO audit VALUES (?1, ?2, ?3)", (id, doctor, action))?;
+        Ok(())
+    }
+
+    /// Writes all entries of a request at the same time. Tells which are not written, and why.
+    fn record(&self, id: u32, entries: [(&str, &str); 6], within: Duration) -> Result<Vec<String>, Failure> {
+        let lost = scope(within, |writers| {
+            let write = |(doctor, action)| {
+                writers.spawn(move |request| {
+                    let written = self.write(id, doctor, action, request);
+                    Ok(written.err().map(|error| format!("{action}: {error}")))
+                })
+            };
+            let writers = entries.map(write).into_iter().collect::<Result<Vec<_>, _>>()?;
+            writers.into_iter().map(Task::join).collect::<Result<Vec<_>, SpawnError>>()
+        })?;
+        Ok(lost.into_iter().flatten().collect())
     }
 
     /// The actions of a request that are not in the log.
     fn missing(&self, id: u32) -> rusqlite::Result<Vec<&'static str>> {
-        let log = connect(&self.path())?;
+        let log = self.connect()?;
         let mut find = log.prepare("SELECT 1 FROM audit WHERE request = ?1 AND action = ?2")?;
         let mut missing = Vec::new();
         for action in ACTIONS {
@@ -82,69 +93,51 @@ impl Log {
     }
 }
 
-fn connect(log: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(log)?;
-    connection.busy_timeout(SEAT_BELT)?;
-    Ok(connection)
-}
-
 fn cured() -> Outcome<Failure> {
     let log = Log::create()?;
+    let mut entries = ACTIONS.map(|action| ("Dr. Sun", action));
 
-    // The nightly report holds the table for longer than the request may wait.
-    let request = Arc::new(WaitGroup::new());
-    let mut nightly = connect(&log.path())?;
+    // The nightly report holds the table for longer than the request may take.
+    let mut nightly = log.connect()?;
     let report = nightly.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    ACTIONS.iter().for_each(|action| log.record(&request, 1, "Dr. Sun", action));
-    let waited = request.wait_within(LONG_ENOUGH);
-    let (left, missing) = (request.count(), log.missing(1)?.len());
-    println!("request 1 waits {LONG_ENOUGH:?}: {}", told(waited));
-    println!("  {left} entries are on their way, {missing} are missing");
-    if (waited, left, missing) != (Err(WaitError::Stopped(Stopped::TimedOut)), ACTIONS.len(), ACTIONS.len()) {
-        return Err(format!("{waited:?}, {left} entries on their way, {missing} missing").into());
+    let (lost, missing) = (log.record(1, entries, LONG_ENOUGH)?, log.missing(1)?);
+    println!("request 1 has {LONG_ENOUGH:?}: {} entries are not written, {} are missing", lost.len(), missing.len());
+    println!("  {}", lost.join(", "));
+    if (lost.len(), missing.len()) != (ACTIONS.len(), ACTIONS.len()) {
+        return Err(format!("{lost:?} are not written, {missing:?} are missing").into());
     }
     report.commit()?;
-    let waited = request.wait_within(SEAT_BELT);
-    println!("the report is done, request 1 waits again: {}", told(waited));
-    if waited.is_err() || !log.missing(1)?.is_empty() {
-        return Err(format!("{waited:?}, {:?} are missing", log.missing(1)?).into());
+    let (lost, missing) = (log.record(1, entries, SEAT_BELT)?, log.missing(1)?);
+    println!("the report is done, request 1 tries again: {} entries are not written", lost.len());
+    if !lost.is_empty() || !missing.is_empty() {
+        return Err(format!("{lost:?} are not written, {missing:?} are missing").into());
     }
 
-    // One entry does not name its doctor, and its writer panics.
-    let request = Arc::new(WaitGroup::new());
-    panic::set_hook(Box::new(|panic| println!("  a writer: {}", panic.payload_as_str().unwrap_or("?"))));
-    for action in ACTIONS {
-        log.record(&request, 2, if action == "excluded Zhao" { "" } else { "Dr. Sun" }, action);
+    // One entry does not name its doctor.
+    entries[4].0 = "";
+    let (lost, missing) = (log.record(2, entries, SEAT_BELT)?, log.missing(2)?);
+    println!("request 2: not written: {}", lost.join(", "));
+    if lost.len() != 1 || missing != [entries[4].1] {
+        return Err(format!("{lost:?} are not written, {missing:?} are missing").into());
     }
-    let waited = request.wait_within(SEAT_BELT);
-    drop(panic::take_hook());
-    let missing = log.missing(2)?;
-    println!("request 2 waits: {}", told(waited));
-    println!("  missing: {}", missing.join(", "));
-    if waited != Err(WaitError::Panicked(WorkerPanicked)) || missing != ["excluded Zhao"] {
-        return Err(format!("{waited:?}, {missing:?} are missing").into());
-    }
-    Ok("each request knew whether all of its entries were written".to_owned())
-}
-
-fn told(waited: Result<(), WaitError>) -> String {
-    waited.map_or_else(|error| error.to_string(), |()| "all entries are written".to_owned())
+    Ok("each request knew which of its entries were written".to_owned())
 }
 
 /// Sleeps instead of waiting.
 fn naive() -> Outcome<Failure> {
     let log = Log::create()?;
-    let writers = Arc::new(WaitGroup::new());
-    let mut nightly = connect(&log.path())?;
+    let mut nightly = log.connect()?;
     let report = nightly.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    ACTIONS.iter().for_each(|action| log.record(&writers, 1, "Dr. Sun", action));
-    thread::sleep(LONG_ENOUGH);
-    let missing = log.missing(1)?.len();
-    println!("the request has slept {LONG_ENOUGH:?} and says that all entries are written");
-
-    // Did the process end here, they would never be. The folder goes when the writers are done.
-    report.commit()?;
-    writers.wait_within(SEAT_BELT)?;
+    let missing = thread::scope(|threads| {
+        for action in ACTIONS {
+            threads.spawn(|| log.write(1, "Dr. Sun", action, &CancelToken::new()));
+        }
+        thread::sleep(LONG_ENOUGH);
+        let missing = log.missing(1)?.len();
+        println!("the request has slept {LONG_ENOUGH:?} and says that all entries are written");
+        report.commit()?; // Did the process end here, they would never be.
+        Ok::<_, Failure>(missing)
+    })?;
     match missing {
         0 => Err("all entries were written".into()),
         missing => Ok(format!("{missing} of {} entries were missing when the request said so", ACTIONS.len())),

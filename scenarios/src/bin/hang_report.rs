@@ -18,7 +18,7 @@ use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use raddle::{CancelToken, Limit, OnceCell, OrderedMutex, WaitGroup, waiting_for, waits};
+use raddle::{CancelToken, Limit, OnceCell, OrderedMutex, WaitGroup, What, scope, waiting_for, waits};
 use rusqlite::Connection;
 use scenarios::Outcome;
 use tiny_http::{Response, Server};
@@ -151,13 +151,11 @@ impl Service {
 }
 
 /// Asks for a page: whether all was well, and what it says.
-fn get(address: SocketAddr, url: &str) -> Result<(bool, String), String> {
+fn get(address: SocketAddr, url: &str) -> Result<(bool, String), Failure> {
     let mut answer = String::new();
-    let exchange = TcpStream::connect(address).and_then(|mut stream| {
-        write!(stream, "GET {url} HTTP/1.0\r\n\r\n")?;
-        stream.read_to_string(&mut answer)
-    });
-    exchange.map_err(|error| error.to_string())?;
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET {url} HTTP/1.0\r\n\r\n")?;
+    stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("half an answer")?;
     Ok((head.split(' ').nth(1) == Some("200"), body.to_owned()))
 }
@@ -166,57 +164,56 @@ fn get(address: SocketAddr, url: &str) -> Result<(bool, String), String> {
 fn watchdog(over: &CancelToken) {
     while over.sleep(SECOND).is_ok() {
         let mut long = waits().longer_than(SECOND);
-        // Its own work is to wait.
-        long.retain(|wait| wait.thread() != thread::current().id());
+        // Who sleeps, or waits for a task of its own, knows why.
+        long.retain(|wait| !matches!(wait.what(), What::Sleep | What::Task(_)));
         if !long.is_empty() {
             println!("watchdog:\n{long}");
         }
     }
 }
 
-fn cured() -> Outcome {
+fn cured() -> Outcome<Failure> {
     let pharmacy = Arc::new(Pharmacy::new());
     let service = Service::open({
         let pharmacy = pharmacy.clone();
         move |url| pharmacy.answer(url)
     })?;
-    let (address, over) = (service.address, CancelToken::new());
-    let checked = thread::scope(|threads| {
-        let _over = over.cancel_on_drop();
+    let address = service.address;
+    let checked = scope(Limit::NEVER, |tasks| {
+        let _over = tasks.token().cancel_on_drop();
         let _answers = pharmacy.wholesaler.cancel_on_drop();
-        threads.spawn(|| watchdog(&over));
+        tasks.spawn_named("watchdog", |over| {
+            watchdog(over);
+            Ok(())
+        })?;
+        let ask = |url| tasks.spawn(move |_| get(address, url));
 
-        let both = ["/drugs", "/refresh"].map(|url| threads.spawn(move || get(address, url)));
-        let mut ends = Vec::new();
-        for end in both {
-            ends.push(end.join().expect("nothing here panics")?);
-        }
+        let both = ["/drugs", "/refresh"].map(ask).into_iter();
+        let ends = both.map(|end| end?.join()).collect::<Result<Vec<_>, Failure>>()?;
         let deadlock =
             ends.iter().find(|(_, text)| text.contains("deadlock: ")).ok_or(format!("no error: {ends:?}"))?;
         println!("one of two requests: {}\n", deadlock.1);
         // Its own mistake the service still has, so the other may have failed by it. But nobody waits, and the next is served.
-        let (true, drugs) = get(address, "/drugs")? else { return Err("the service is down".to_owned()) };
+        let (true, drugs) = get(address, "/drugs")? else { return Err("the service is down".into()) };
         println!("the next: {drugs}\n");
 
-        let order = threads.spawn(move || get(address, "/order"));
+        let order = ask("/order");
         until(|| waits().iter().any(|wait| wait.what().to_string() == "the wholesaler's answer"));
-        let late = [(); LATE].map(|()| threads.spawn(move || get(address, "/drugs")));
+        let late = [(); LATE].map(|()| ask("/drugs"));
         until(|| waits().longer_than(SECOND).iter().filter(|wait| !wait.holders().is_empty()).count() == LATE);
         let (_, page) = get(address, "/waits")?;
         println!("/waits:\n{page}");
-        // The watchdog has its turn, too.
-        over.sleep(2 * SECOND).map_err(|stopped| stopped.to_string())?;
+        tasks.token().sleep(2 * SECOND)?; // the watchdog has its turn, too
         pharmacy.wholesaler.cancel();
         for end in late.into_iter().chain([order]) {
-            match end.join().expect("nothing here panics")? {
-                (true, _) => {}
-                (false, error) => return Err(format!("a request failed: {error}")),
+            if let (false, error) = end?.join()? {
+                return Err(format!("a request failed: {error}").into());
             }
         }
         let says = ["waits for lock 1", "held by thread", "which waits for the wholesaler's answer"];
         match says.iter().find(|says| !page.contains(*says)) {
             None => Ok("the deadlock was an error, and the slow request was named".to_owned()),
-            Some(says) => Err(format!("/waits does not say: {says}")),
+            Some(says) => Err(format!("/waits does not say: {says}").into()),
         }
     });
     service.close();
@@ -230,7 +227,7 @@ fn until(condition: impl Fn() -> bool) {
 }
 
 /// The same with a plain mutex and std's once-cell. What hangs is left behind.
-fn naive() -> Outcome {
+fn naive() -> Outcome<Failure> {
     struct Plain {
         cache: Mutex<Drugs>,
         database: OnceLock<Mutex<Connection>>,
@@ -274,7 +271,7 @@ fn naive() -> Outcome {
     }
     until(|| at_work.count() == 2 + LATE);
     match at_work.wait_within(MINUTE / 30) {
-        Ok(()) => Err("all requests were answered".to_owned()),
+        Ok(()) => Err("all requests were answered".into()),
         Err(_) => Ok(format!("{} requests hang, and nothing says why", at_work.count())),
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Without the cure (`--naive`) a worker ends at the first image that it cannot read. When all three have met one,
 //! the producer waits for ever for room in the queue. Here every image has an end that is written down, whatever
-//! becomes of it; closing the queue ends the workers, and cancelling the shift ends everybody's work early.
+//! becomes of it; closing the queue ends the workers, and cancelling the shift, which is their scope, ends everybody's
+//! work early.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
-use raddle::{CancelToken, Limit, OrderedMutex, SendWithin, WaitGroup};
+use raddle::{CancelToken, OrderedMutex, SendWithin, WaitGroup, scope};
 
 const WIDTH: usize = 64;
 const HEIGHT: usize = 48;
@@ -54,29 +55,26 @@ type Archive = OrderedMutex<(tar::Builder<File>, usize)>;
 fn pipeline(uploads: &[PathBuf], archive: &Path, enough: usize) -> Result<Vec<(PathBuf, Fate)>> {
     let archive = OrderedMutex::new(1, (tar::Builder::new(File::create(archive)?), enough));
     let fates = OrderedMutex::new(2, Vec::new());
-    let (shift, workers) = (CancelToken::new(), WaitGroup::new());
     let (images, queue) = bounded::<PathBuf>(5);
-    let work = |image: PathBuf| {
-        let fate = handle(&image, &archive, &shift);
-        fates.lock().map(|mut fates| fates.push((image, fate)))
-    };
-    thread::scope(|threads| {
-        let _stop = shift.cancel_on_drop(); // whichever way this is left
+    scope(SEAT_BELT, |workers| {
+        let shift = workers.token();
         for _ in 0..3 {
-            let (queue, worker) = (queue.clone(), workers.worker());
-            threads.spawn(move || {
-                let _worker = worker;
-                queue.into_iter().try_for_each(work) // after a cancel too: whatever is in the queue has its fate noted
-            });
+            let queue = queue.clone();
+            // After a cancel too: whatever is in the queue has its fate noted.
+            let work = |image: PathBuf| {
+                let fate = handle(&image, &archive, shift);
+                fates.lock()?.push((image, fate));
+                Ok(())
+            };
+            workers.spawn(move |_| queue.into_iter().try_for_each(work))?;
         }
         drop(queue); // if no worker is left, sending is an error
         for image in uploads {
-            if let Err(unsent) = images.send_within(image.clone(), Limit::from(&shift).or(SEAT_BELT)) {
+            if let Err(unsent) = images.send_within(image.clone(), shift) {
                 fates.lock()?.push((unsent.into_inner(), Fate::NotHandled));
             }
         }
         drop(images); // closes the queue: the workers drain it and leave
-        workers.wait_within(SEAT_BELT)?;
         Result::Ok(())
     })?;
     archive.into_inner().0.finish()?;

@@ -2,24 +2,26 @@
 //! a second lasts a tenth of one.
 //!
 //! Without a limit the analysis goes on for a client who has gone, and keeps the graphics card from the next one
-//! (`--naive`). A tree of [`CancelToken`]s, one for the request, below it one for the analysis, below that one for each
-//! stage, stops all of it, whatever a stage is waiting for.
+//! (`--naive`). A tree of [`CancelToken`]s, one for the request, below it one for the analysis, whose stages are the
+//! tasks of a scope, stops all of it, whatever a stage is waiting for.
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::unbounded;
 use parking_lot::Mutex;
-use raddle::{CancelToken, Limit, OnceCell, OrderedMutex, WaitGroup};
+use raddle::{CancelToken, OnceCell, OrderedMutex, RecvWithin, WaitGroup, scope};
 use scenarios::Outcome;
 
 /// The computing of an analysis comes in slices of a tenth of a second.
 const SLICES: usize = 400;
 /// The client hangs up after the first second.
 const HANG_UP: usize = 10;
+
+type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
     scenarios::run(cured, naive)
@@ -42,7 +44,7 @@ struct Hospital {
     scans: WaitGroup,
 }
 
-type Stage<'a> = &'a (dyn Fn(&CancelToken) -> Result<(), Box<dyn Error + Send + Sync>> + Sync);
+type Stage<'a> = &'a (dyn Fn(&CancelToken) -> Result<(), Failure> + Sync);
 
 /// How a stage ended.
 struct End {
@@ -53,14 +55,22 @@ struct End {
     cause: Option<String>,
 }
 
-/// Runs all stages of an analysis at once. Each tells of its own end.
-fn analyse(hospital: &Hospital, analysis: &CancelToken, progress: Sender<usize>) -> [End; 5] {
+/// Serves a request for an analysis, whose client hangs up for this cause, or waits for the end.
+fn serve(hospital: &Hospital, server: &CancelToken, hangs_up: Option<&'static str>) -> Result<(), Failure> {
+    let request = server.child_within(seconds(30));
+    let analysis = request.child_within(seconds(40));
+    if analysis.deadline() != request.deadline() {
+        return Err("the analysis may outlive its request".into());
+    }
+    println!("{}", hangs_up.map_or("the client waits".to_owned(), |cause| format!("the client will go: {cause}")));
+
+    let (progress, slices) = unbounded();
     let compute: Stage<'_> = &|token| {
         let _card = hospital.card.lock_within(token)?;
         for slice in 0..SLICES {
             token.check()?;
             compute_slice();
-            let _ = progress.send(slice);
+            progress.send(slice)?;
         }
         Ok(())
     };
@@ -71,41 +81,23 @@ fn analyse(hospital: &Hospital, analysis: &CancelToken, progress: Sender<usize>)
         ("weights' cell", &|token| Ok(hospital.weights.get_or_init_within(Vec::new, token).map(drop)?)),
         ("scans' group", &|token| Ok(hospital.scans.wait_within(token)?)),
     ];
-    thread::scope(|threads| {
-        let stages = stages.map(|(stage, work)| {
-            let token = analysis.child();
-            threads.spawn(move || {
-                let error = work(&token).err().map(|error| error.to_string());
-                End { stage, error, at: Instant::now(), cause: token.cause().map(ToString::to_string) }
+    // All stages at once. Each tells of its own end, which is no failure of the analysis.
+    let (stopped, ends) = scope(&analysis, |tasks| {
+        let ends = stages.map(|(stage, work)| {
+            tasks.spawn_named(stage, move |token| {
+                let error = work(token).err().map(|error| error.to_string());
+                Ok(End { stage, error, at: Instant::now(), cause: token.cause().map(ToString::to_string) })
             })
         });
-        stages.map(|stage| stage.join().expect("stages do not panic"))
-    })
-}
-
-/// Serves a request for an analysis, whose client hangs up for this cause, or waits for the end.
-fn serve(hospital: &Hospital, server: &CancelToken, hangs_up: Option<&'static str>) -> Result<(), String> {
-    let request = server.child_within(seconds(30));
-    let analysis = request.child_within(seconds(40));
-    if analysis.deadline() != request.deadline() {
-        return Err("the analysis may outlive its request".to_owned());
-    }
-    println!("{}", hangs_up.map_or("the client waits".to_owned(), |cause| format!("the client will go: {cause}")));
-
-    let (progress, slices) = mpsc::channel();
-    let (stopped, ends) = thread::scope(|threads| {
-        let ends = threads.spawn(|| analyse(hospital, &analysis, progress));
-        let stopped = match hangs_up {
-            None => request.deadline().expect("given above"),
-            Some(cause) => {
-                slices.iter().nth(HANG_UP);
-                let stopped = Instant::now();
-                request.cancel_with(cause);
-                stopped
-            }
-        };
-        (stopped, ends.join().expect("an analysis does not panic"))
-    });
+        let mut stopped = request.deadline().expect("given above");
+        if let Some(cause) = hangs_up {
+            (0..=HANG_UP).try_for_each(|_| slices.recv_within(&analysis).map(drop))?;
+            stopped = Instant::now();
+            request.cancel_with(cause);
+        }
+        let ends = ends.into_iter().map(|end| end?.join()).collect::<Result<Vec<_>, Failure>>()?;
+        Ok::<_, Failure>((stopped, ends))
+    })?;
     let reason =
         if hangs_up.is_some() { "the wait was cancelled" } else { "the limit passed before the wait was over" };
     for End { stage, error, at, cause } in ends {
@@ -113,14 +105,14 @@ fn serve(hospital: &Hospital, server: &CancelToken, hangs_up: Option<&'static st
         let late = at.duration_since(stopped);
         println!("  {stage} stopped {late:.1?} later: {error}");
         if !error.contains(reason) || cause.as_deref() != hangs_up || late > Duration::from_secs(5) {
-            return Err(format!("{stage} stopped after {late:?} because of {cause:?}: {error}"));
+            return Err(format!("{stage} stopped after {late:?} because of {cause:?}: {error}").into());
         }
     }
     let _next = hospital.card.try_lock().map_err(|error| format!("the next analysis has no card: {error}"))?;
     Ok(())
 }
 
-fn cured() -> Outcome {
+fn cured() -> Outcome<Failure> {
     let hospital = Hospital {
         card: OrderedMutex::new(1, ()),
         archive: OrderedMutex::new(2, ()),
@@ -128,30 +120,30 @@ fn cured() -> Outcome {
         scans: WaitGroup::new(),
     };
     let (server, busy) = (CancelToken::new(), Barrier::new(2));
-    let other = server.child();
-    thread::scope(|threads| {
-        let _ends = other.cancel_on_drop();
+    scope(&server, |other| {
+        let _ends = other.token().cancel_on_drop();
         // Another request writes to the archive, reads a scan and loads the weights, longer than anybody here waits.
-        threads.spawn(|| {
-            let (_archive, _scan) = (hospital.archive.lock(), hospital.scans.worker());
+        other.spawn(|token| {
+            let (_archive, _scan) = (hospital.archive.lock()?, hospital.scans.worker());
             hospital.weights.get_or_init(|| {
                 busy.wait();
-                let _ = other.wait(Limit::NEVER);
+                let _ = token.sleep(seconds(3600));
                 vec![0.5]
             });
-        });
+            Ok(())
+        })?;
         busy.wait();
         serve(&hospital, &server, None)?;
         serve(&hospital, &server, Some("the client hung up"))?;
-        other.check().map_err(|stopped| format!("the other request was disturbed: {stopped}"))
-    })?;
-    Ok("every stage stopped with its request, and the card was free for the next".to_owned())
+        other.token().check().map_err(|stopped| format!("the other request was disturbed: {stopped}"))?;
+        Ok::<_, Failure>("every stage stopped with its request, and the card was free for the next".to_owned())
+    })
 }
 
 /// The same analysis, without a limit.
-fn naive() -> Outcome {
+fn naive() -> Outcome<Failure> {
     let card = Arc::new(Mutex::new(()));
-    let (progress, slices) = mpsc::channel();
+    let (progress, slices) = unbounded();
     let analysis = card.clone();
     thread::spawn(move || {
         let _card = analysis.lock();
@@ -163,7 +155,7 @@ fn naive() -> Outcome {
     slices.iter().nth(HANG_UP);
     println!("the client hung up, and the request has ended");
     if card.try_lock_for(Duration::from_secs(1)).is_some() {
-        return Err("the card was free for the next analysis".to_owned());
+        return Err("the card was free for the next analysis".into());
     }
     let wasted = slices.try_iter().count();
     Ok(format!(
