@@ -413,7 +413,7 @@ impl CancelToken {
     /// To drop the [`OnCancel`] takes the callback back, without waiting; [`detach`](OnCancel::detach) leaves it to the token.
     ///
     /// A forked child has none of its parent's threads. There a cancel calls what was registered before the fork, too; a deadline does if
-    /// a callback of the same token was registered there before it.
+    /// somebody registers, polls or asks for `done` under the same token there before it.
     ///
     /// # `on_cancel` or `interrupting`
     /// [`interrupting`](CancelToken::interrupting) around a call that blocks: its interrupt may borrow, and is not running any more when the
