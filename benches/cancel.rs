@@ -18,6 +18,8 @@
 
 #[path = "cancel/callbacks.rs"]
 mod callbacks;
+#[path = "cancel/called.rs"]
+mod called;
 mod support;
 #[path = "cancel/wake.rs"]
 mod wake;
@@ -29,6 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Acquire};
 use std::time::{Duration, Instant};
 
 use callbacks::{callbacks, future, register};
+use called::{RADDLE, TOKIO, Who};
 use raddle::CancelToken;
 use support::{Group, Op, Role, Shape};
 use tokio_util::sync::CancellationToken;
@@ -37,10 +40,6 @@ fn main() {
     support::run(&[check(), deadline(), child(), tree(), register(), callbacks(), future(), wake::wake()]);
 }
 
-type Who = (Role, &'static str);
-
-const RADDLE: Who = (Role::Ours, "raddle");
-const TOKIO: Who = (Role::Peer, "tokio");
 const FLAG: Who = (Role::Limit, "flag");
 const CLOCK: Who = (Role::Limit, "clock");
 

@@ -1,4 +1,5 @@
-//! How cost grows: with the locks of a set, the threads, the counters of a process, the tokens of a tree.
+//! How cost grows: with the locks of a set, the threads, the counters of a process, the tokens of a tree, the callbacks of
+//! a token.
 //!
 //! The operations are those of the other programs, at many sizes instead of many variants; what a sharded counter's memory
 //! grows with stands among the sizes. Steps that are there for a reason:
@@ -10,6 +11,9 @@
 //! # That the work is real
 //! As in the programs whose operations these are: `lock` for sets, `counter` for increments, `cancel` for trees.
 
+#[path = "cancel/called.rs"]
+#[allow(dead_code, reason = "the groups are another program's")]
+mod called;
 #[path = "counter/kinds.rs"]
 #[allow(dead_code, reason = "some are compared by another program only")]
 mod kinds;
@@ -26,7 +30,7 @@ use support::{Group, Op, Role, Shape};
 use tokio_util::sync::CancellationToken;
 
 fn main() {
-    support::run(&[locks(), threads(), counters(), tokens()]);
+    support::run(&[locks(), threads(), counters(), tokens(), callbacks()]);
 }
 
 type ParkingLot = parking_lot::Mutex<u64>;
@@ -174,6 +178,20 @@ fn tokens() -> Group {
         add(&mut group, (Role::Peer, "tokio"), tokens, new, child, cancel);
         let tokens = tokens.to_string();
         group.goal(("raddle", &tokens), &[("tokio", &tokens)], 1.0);
+    }
+    group
+}
+
+/// `growth/callbacks`: a token with so many callbacks is cancelled; tokio's has as many futures, whose wakers are called.
+fn callbacks() -> Group {
+    const CALLBACKS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+
+    let mut group = Group::new("growth/callbacks", &["tokio"]).in_turn();
+    for callbacks in CALLBACKS {
+        called::raddle(&mut group, callbacks);
+        called::tokio(&mut group, callbacks);
+        let callbacks = callbacks.to_string();
+        group.goal(("raddle", &callbacks), &[("tokio", &callbacks)], 1.0);
     }
     group
 }

@@ -18,21 +18,20 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::hint::{black_box, spin_loop};
+use std::hint::black_box;
 use std::mem;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::task::{Context, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use raddle::CancelToken;
 use tokio_util::sync::CancellationToken;
 
-use super::{RADDLE, TOKIO, Who, add, alone};
-use crate::support::{Group, Op, Role};
+use super::add;
+use super::called::{Count, RADDLE, TOKIO, Who, add_calls, pending, raddle, tokio};
+use crate::support::{Group, Role};
 
 const AFTER_FUNC: Who = (Role::Peer, "after_func");
 const RADDLE_WAKERS: Who = (Role::Ours, "raddle-wakers");
@@ -40,50 +39,31 @@ const RADDLE_WAKERS: Who = (Role::Ours, "raddle-wakers");
 type Call = Box<dyn FnOnce() + Send>;
 
 /// Calls its functions on a thread when it is cancelled.
-struct AfterFunc {
-    functions: Mutex<(u64, HashMap<u64, Call>)>,
-    thread: Sender<Call>,
-}
+#[derive(Default)]
+struct AfterFunc(Mutex<(u64, HashMap<u64, Call>)>);
+
+/// That thread. The main thread starts it: one that a worker starts would be pinned to its processor.
+static THREAD: LazyLock<Sender<Call>> = LazyLock::new(|| {
+    let (thread, calls) = channel::<Call>();
+    thread::spawn(move || calls.iter().for_each(|call| call()));
+    thread
+});
 
 impl AfterFunc {
-    fn new() -> Self {
-        let (thread, calls) = channel::<Call>();
-        // Ends with its sender.
-        thread::spawn(move || calls.iter().for_each(|call| call()));
-        Self { functions: Mutex::default(), thread }
-    }
-
     fn register(&self, call: impl FnOnce() + Send + 'static) -> u64 {
-        let (next, functions) = &mut *self.functions.lock().expect("no panic");
+        let (next, functions) = &mut *self.0.lock().expect("no panic");
         *next += 1;
         functions.insert(*next, Box::new(call));
         *next
     }
 
     fn stop(&self, function: u64) -> bool {
-        self.functions.lock().expect("no panic").1.remove(&function).is_some()
+        self.0.lock().expect("no panic").1.remove(&function).is_some()
     }
 
     fn cancel(&self) {
-        let functions = mem::take(&mut self.functions.lock().expect("no panic").1);
-        functions.into_values().for_each(|call| self.thread.send(call).expect("it stands ready"));
-    }
-}
-
-/// Counts its calls.
-#[derive(Default)]
-struct Count(AtomicU64);
-
-impl Count {
-    fn call(self: &Arc<Self>) -> impl FnOnce() + Send + use<> {
-        let count = Arc::clone(self);
-        move || _ = count.0.fetch_add(1, Relaxed)
-    }
-}
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Relaxed);
+        let functions = mem::take(&mut self.0.lock().expect("no panic").1);
+        functions.into_values().for_each(|call| THREAD.send(call).expect("it stands ready"));
     }
 }
 
@@ -108,7 +88,7 @@ pub(crate) fn register() -> Group {
         };
         add(&mut group, TOKIO, parameter, new, |token| drop(black_box(token.child_token())));
         let new = move || {
-            let functions = AfterFunc::new();
+            let functions = AfterFunc::default();
             (0..others).for_each(|_| _ = functions.register(count.call()));
             (functions, Arc::clone(&count))
         };
@@ -125,21 +105,14 @@ const CALLS: u64 = 1_000;
 
 /// `cancel/callbacks`.
 pub(crate) fn callbacks() -> Group {
+    LazyLock::force(&THREAD);
     let mut group = Group::new("cancel/callbacks", &["tokio", "after_func"]).in_turn();
-    add_calls(
-        &mut group,
-        RADDLE,
-        CALLS,
-        CancelToken::new,
-        |token, count| token.on_cancel(count.call()),
-        CancelToken::cancel,
-    );
-    let (new, future, cancel) = (CancellationToken::new, CancellationToken::cancelled_owned, CancellationToken::cancel);
-    add_calls(&mut group, TOKIO, CALLS, new, move |token, count| pending(future(token.clone()), count), cancel);
+    raddle(&mut group, CALLS);
+    tokio(&mut group, CALLS);
     let (new, future, cancel) = (CancelToken::new, CancelToken::cancelled_owned, CancelToken::cancel);
     add_calls(&mut group, RADDLE_WAKERS, CALLS, new, move |token, count| pending(future(token.clone()), count), cancel);
     let register = |functions: &AfterFunc, count: &Arc<Count>| functions.register(count.call());
-    add_calls(&mut group, AFTER_FUNC, CALLS, AfterFunc::new, register, AfterFunc::cancel);
+    add_calls(&mut group, AFTER_FUNC, CALLS, AfterFunc::default, register, AfterFunc::cancel);
     for ours in ["raddle", "raddle-wakers"] {
         group.goal(
             (ours, &CALLS.to_string()),
@@ -148,40 +121,6 @@ pub(crate) fn callbacks() -> Group {
         );
     }
     group
-}
-
-/// Adds a benchmark of a cancel that has so many called, which are registered before.
-pub(crate) fn add_calls<T: 'static, K>(
-    group: &mut Group,
-    (role, name): Who,
-    calls: u64,
-    new: fn() -> T,
-    register: impl Fn(&T, &Arc<Count>) -> K + Copy + Send + Sync + 'static,
-    cancel: fn(&T),
-) {
-    group.add(role, name, alone(&calls.to_string()), move || -> Op<Duration> {
-        let round = move |_| {
-            let (on, count) = (new(), Arc::<Count>::default());
-            let registered: Vec<_> = (0..calls).map(|_| register(&on, &count)).collect();
-            let start = Instant::now();
-            cancel(&on);
-            while count.0.load(Relaxed) != calls {
-                spin_loop();
-            }
-            let time = start.elapsed();
-            drop(registered);
-            time
-        };
-        Box::new(move |_, iters| (0..iters).map(round).sum())
-    });
-}
-
-/// A future that was polled, so that a waker of it is registered.
-pub(crate) fn pending<F: Future>(future: F, count: &Arc<Count>) -> Pin<Box<F>> {
-    let mut future = Box::pin(future);
-    let waker = Waker::from(Arc::clone(count));
-    assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-    future
 }
 
 fn is_ready(future: Pin<&mut impl Future>) -> bool {

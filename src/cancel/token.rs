@@ -414,6 +414,9 @@ impl CancelToken {
     ///
     /// To drop the [`OnCancel`] takes the callback back, without waiting; [`detach`](OnCancel::detach) leaves it to the token.
     ///
+    /// A forked child has none of its parent's threads. There a cancel calls what was registered before the fork, too; a deadline does if
+    /// somebody registers, polls or asks for `done` under the same token there before it.
+    ///
     /// # `on_cancel` or `interrupting`
     /// [`interrupting`](CancelToken::interrupting) around a call that blocks: its interrupt may borrow, and is not running any more when the
     /// call is over. `on_cancel` where there is no such call.
@@ -536,8 +539,10 @@ impl CancelToken {
     ///
     /// Nothing is ever sent through it. Needs the feature `crossbeam-channel`.
     ///
-    /// The first call makes the channel. One thread of the process watches the deadlines, and ends when no such channel
-    /// is left open. A clone of the receiver that outlives all handles of the token and of those below it closes with
+    /// The first call makes the channel. Once [`check`](CancelToken::check) has said that the token has ended, what this returns is closed.
+    /// One that is kept, or cloned, may be seen open for a moment after that: until the cancel has come to it; and after a deadline, until
+    /// the thread that watches the deadlines of the process has. That took 0.13 ms, and 4 ms in one of a hundred cases, on two processors that
+    /// were busy with five times as many threads (AMD EPYC, Linux 6.18, 2026-11-27). That thread ends when nobody waits for a deadline so. A clone of the receiver that outlives all handles of the token and of those below it closes with
     /// the last of them, so keep the token beside it.
     ///
     /// Under loom it closes on cancel only, and loom does not schedule it.

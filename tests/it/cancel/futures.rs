@@ -296,7 +296,8 @@ fn beside_another_future() {
     token.cancel();
     assert_eq!((count.get(), pending.poll(&mut context)), (1, Poll::Ready(Err(Stopped::Cancelled))));
     let polled = async { panic!("polled though the token has ended") };
-    assert_eq!(block_on(until_cancelled::<_>(&token, polled)).map(|()| ()), Err(Stopped::Cancelled));
+    let end: Result<(), _> = block_on(until_cancelled(&token, polled));
+    assert_eq!(end, Err(Stopped::Cancelled));
 }
 
 /// Fails if a future cannot be moved between threads from one poll to the next.

@@ -286,9 +286,10 @@ fn callbacks_that_cancel_the_next_tree() {
 /// Callbacks are taken back, and called, while a thread ends, and its thread-locals with it.
 #[test]
 fn callbacks_in_thread_locals() {
+    type Stops = AtEnd<Box<dyn FnMut()>>;
     thread_local! {
         static KEPT: Cell<Option<OnCancel>> = const { Cell::new(None) };
-        static STOPS: Cell<Option<AtEnd<Box<dyn FnMut()>>>> = const { Cell::new(None) };
+        static STOPS: Cell<Option<Stops>> = const { Cell::new(None) };
     }
     watched(|_| {
         let (token, other, calls) = (CancelToken::new(), CancelToken::new(), Calls::default());

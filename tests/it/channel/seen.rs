@@ -76,12 +76,15 @@ impl Wake for Woken {
     }
 }
 
+/// Waits for a token's deadline; when it heard of it.
+type Way = fn(&CancelToken) -> Instant;
+
 /// How long after a deadline those hear of it who do not sleep under the token.
 #[test]
 #[ignore = "measures, in some 30 s: cargo test --release --all-features --test it -- --ignored seen::lag"]
 fn lag() {
     const ROUNDS: usize = 2_000;
-    let ways: [(&str, fn(&CancelToken) -> Instant); 4] = [
+    let ways: [(&str, Way); 4] = [
         ("the channel, received from", |token| {
             assert!(token.done().recv().is_err());
             Instant::now()
