@@ -212,9 +212,9 @@ fn first(panic: &mut Option<Payload>, payload: Payload) {
     match panic {
         None => *panic = Some(payload),
         Some(_) => {
-            // A payload that panics when it is dropped, with another, is left alone.
-            let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-            dropped.unwrap_or_else(std::mem::forget);
+            // It may panic with another, and that with a third, which is left alone.
+            let drop = |payload| catch_unwind(AssertUnwindSafe(|| drop::<Payload>(payload)));
+            drop(payload).or_else(drop).unwrap_or_else(std::mem::forget);
         }
     }
 }

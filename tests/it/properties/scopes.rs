@@ -146,7 +146,7 @@ impl Program {
         if self.bounded {
             tasks.at_most(1);
         }
-        let mut begun: Vec<Option<(Task<'scope, u8, Failed>, mpsc::Sender<()>)>> = Vec::new();
+        let mut begun: Vec<Option<Begun<'scope>>> = Vec::new();
         for (at, (work, _)) in self.tasks.iter().enumerate() {
             let (go, gone) = mpsc::channel::<()>();
             let bounded = self.bounded;
@@ -199,8 +199,11 @@ impl Program {
     }
 }
 
+/// A task, and what lets it go.
+type Begun<'scope> = (Task<'scope, u8, Failed>, mpsc::Sender<()>);
+
 /// Lets the task go, and waits until it has ended.
-fn finish<T>(task: &mut Option<(Task<'_, T, Failed>, mpsc::Sender<()>)>) {
+fn finish(task: &mut Option<Begun<'_>>) {
     if let Some((task, go)) = task {
         let _ = go.send(());
         while !task.is_finished() {

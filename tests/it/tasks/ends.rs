@@ -6,9 +6,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use raddle::{CancelToken, Limit, SpawnError, Task, What, scope, waits};
+#[cfg(all(target_os = "linux", not(miri)))]
+use raddle::SpawnError;
+use raddle::{CancelToken, Limit, Task, What, scope, waits};
 
-use super::{CANCELLED, Failed, Scope, cancelled, until_finished};
+#[cfg(all(target_os = "linux", not(miri)))]
+use super::{CANCELLED, cancelled};
+use super::{Failed, Scope, until_finished};
 use crate::once::{here, place_of_panic};
 use crate::stress::watched;
 use crate::waits::{named, wait_of};
