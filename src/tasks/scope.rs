@@ -33,7 +33,8 @@ use crate::{CancelToken, Limit};
 ///
 /// # The limit
 /// The scope's token is cancelled with the tokens of the limit and has its deadline. A [`Duration`](std::time::Duration) counts from
-/// the entry to this call. The limit cancels, it does not bound the call: this waits for its threads as long as they run. It is not an error by
+/// the entry to this call. The limit cancels, it does not bound the call: this waits for its threads as long as they run. It is not
+/// an error by
 /// itself either. A body that does not notice it, with tasks that do not, succeeds.
 ///
 /// When all went well the token is dropped, and not cancelled: clones of it and children, if any were given away, remain as they are.
@@ -53,7 +54,8 @@ use crate::{CancelToken, Limit};
 /// All before the call of [`spawn`](Tasks::spawn) happens-before the task; and all that a task did happens-before the return of its
 /// [`join`](Task::join), and of this call. A failure of a task happens-before what sees the token cancelled by it.
 ///
-/// A task's captures are dropped on its thread before its result can be had and its [place](Tasks::at_most) is given back; its thread-locals
+/// A task's captures are dropped on its thread before its result can be had and its [place](Tasks::at_most) is given back; its
+/// thread-locals
 /// after that, before this call returns.
 ///
 /// # Panics
@@ -257,7 +259,8 @@ impl<'scope, 'env, E: Send> Tasks<'scope, 'env, E> {
     ///
     /// # Errors
     /// [`Stopped`](SpawnError::Stopped) if the scope is cancelled, also while the call waits for a place;
-    /// [`System`](SpawnError::System) if the system refuses a thread; [`FromTask`](SpawnError::FromTask) if there is a bound and a task of this scope
+    /// [`System`](SpawnError::System) if the system refuses a thread; [`FromTask`](SpawnError::FromTask) if there is a bound and a
+    /// task of this scope
     /// calls, or one of a scope nested in it. Nothing was run, and the task was dropped. The scope goes on: what to do about
     /// it is the caller's to say. (`?` has the body fail.)
     ///
@@ -361,7 +364,8 @@ impl<'scope, 'env, E: Send> Tasks<'scope, 'env, E> {
     /// [`FromTask`](SpawnError::FromTask), whether or not there is a place. It may do so in a scope of its own.
     ///
     /// # Panics
-    /// If `tasks` is zero, or more than [`MAX_PERMITS`](crate::Semaphore::MAX_PERMITS) of a semaphore; or if a task has not ended, or is about to begin. Nothing is changed.
+    /// If `tasks` is zero, or more than [`MAX_PERMITS`](crate::Semaphore::MAX_PERMITS) of a semaphore; or if a task has not ended,
+    /// or is about to begin. Nothing is changed.
     ///
     /// # Examples
     ///
