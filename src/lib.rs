@@ -151,8 +151,8 @@
 //! </div></div>
 //!
 //! (\*) A token's `check`, `wait`, `sleep` and `remaining`, `Limit::remaining` and `OnceCell::wait_within` return it as
-//! it is, those of a [`Condvar`] beside the guard, and a token's `cancelled` completes with it; the other calls return it in the variant `Stopped` of their error. It converts into each of these errors but
-//! `SendWithinError`.
+//! it is, those of a [`Condvar`] beside the guard, and a token's `cancelled` completes with it; the other calls return it in
+//! the variant `Stopped` of their error. It converts into each of these errors but `SendWithinError`.
 //!
 //! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do. So `?` converts each
 //! into a `Box<dyn Error>`, and, except for those that carry a value or an initialiser's error, into an
