@@ -14,6 +14,7 @@
 //! | count on many threads at the cost of a plain increment | [`ShardedCounter`] |
 //! | bound any of these waits by time | [`Limit`] |
 //! | end any of these waits from another thread | [`CancelToken`] |
+//! | end a call that takes no limit; hear of a cancel in a callback, or in an async task | [`CancelToken::interrupting`]; [`CancelToken::on_cancel`], [`CancelToken::cancelled`] |
 //! | see who waits, for what, since when, and who holds that | [`waits`] |
 //!
 //! Blocking calls come as `op()`, which blocks as long as it takes, and as `op_within(limit)`. The limit is a duration,
@@ -51,7 +52,7 @@
 //!
 //! # Recipes
 //! [`recipes`] says what to write for a given problem, with an example for each. [`moving`] maps the calls of `std`,
-//! `parking_lot`, `once_cell`, `crossbeam`, `happylock`, `lockable` and Go to the ones here. (Both are pages of text.)
+//! `parking_lot`, `once_cell`, `crossbeam`, `happylock`, `lockable`, `tokio-util` and Go to the ones here. (Both are pages of text.)
 //!
 //! # Why no order of locking can deadlock
 //!
@@ -87,8 +88,8 @@
 //! * No such cycle is missed, and none is reported whose members did not all wait at one moment. One of them gets the error.
 //! * A member that has a limit counts like any other. But a call that would panic leaves a cycle in which another member has a limit
 //!   to a member that has an error, as if that one had come last; if there is none, a limit will end the wait.
-//! * Not found, since nobody can know who will end the wait: cycles through groups, conditions, tokens, channels, notes, joins, and other
-//!   crates' locks. There the recipe is to release the lock first, or to wait within a limit; and [`waits`] shows who hangs.
+//! * Not found, since nobody can know who will end the wait: cycles through groups, conditions, tokens, interrupts, channels, notes, joins, and
+//!   other crates' locks. There the recipe is to release the lock first, or to wait within a limit; and [`waits`] shows who hangs.
 //! * A guard that is forgotten (`mem::forget`) counts as held. If its lock is then moved or dropped, that may be taken for a hold
 //!   of what is at its address later. Where a thread's thread-locals are made anew as it ends, what it holds is not known.
 //!
@@ -112,14 +113,16 @@
 //! | [`Semaphore`] | a permit is dropped, also by a panic; permits are added | permits are acquired later |
 //! | [`scope`](scope()) | a call of `spawn` | the task begins |
 //! | | all that a task does, the drop of its captures included | its `join` returns, `is_finished` says so, or the scope returns |
-//! | [`CancelToken`] | the cancel that took effect | a call reports it: [`Stopped::Cancelled`], `is_cancelled`, `wait`, `cause` |
+//! | [`CancelToken`] | the cancel that took effect | a call reports it: [`Stopped::Cancelled`], `is_cancelled`, `wait`, `cause`, a poll of `cancelled` |
+//! | | the call of `on_cancel` or `interrupting`; the cancel that took effect | its callback or interrupt begins |
+//! | | all that an interrupt does | `interrupting` returns |
 //! | [`SendWithin`], [`RecvWithin`] | a value is sent | it is received, as in crossbeam-channel |
 //! | [`Counter`], [`ShardedCounter`] | nothing | nothing: each change is one step and orders no other memory |
 //!
 //! </div></div>
 //!
 //! Nothing else orders: not a notification by itself, a `try_` form that fails, a limit or deadline that passes, `is_poisoned`, `clear_poison`,
-//! `count`, `get` while there is no value, or `Debug`. After waiting for [`CancelToken::done`][done], call
+//! `count`, `get` while there is no value, `take_back` of a callback that has begun, or `Debug`. After waiting for [`CancelToken::done`][done], call
 //! [`CancelToken::check`].
 //!
 //! # Errors
@@ -148,8 +151,8 @@
 //! </div></div>
 //!
 //! (\*) A token's `check`, `wait`, `sleep` and `remaining`, `Limit::remaining` and `OnceCell::wait_within` return it as
-//! it is, and those of a [`Condvar`] beside the guard; the other calls return it in the variant `Stopped` of their error. It converts into each of these errors but
-//! `SendWithinError`.
+//! it is, those of a [`Condvar`] beside the guard, and a token's `cancelled` completes with it; the other calls return it in
+//! the variant `Stopped` of their error. It converts into each of these errors but `SendWithinError`.
 //!
 //! All are [`std::error::Error`]s whose text says what happened, to which lock, and what to do. So `?` converts each
 //! into a `Box<dyn Error>`, and, except for those that carry a value or an initialiser's error, into an
@@ -169,7 +172,10 @@
 //! panicked; a key of a [`LockTable`] whose `Eq` uses a table, or whose `Debug` keeps a lock; a third token in a
 //! [`Limit`]; more than [`Semaphore::MAX_PERMITS`]; [`Tasks::at_most`] of zero, or while a task is at work; a task that would wait
 //! for its own end; a NUL byte in the name of one; an index that is out of bounds for a set; more than 2^31 workers of one
-//! group; and `done` if the system cannot create a thread.
+//! group; and, if there is a deadline and the system cannot create the thread that watches it, `done`, `on_cancel`, `interrupting`,
+//! and a poll of `cancelled`, which names a line of the crate. A panic of the caller's code is not the crate's: that of a callback
+//! or an interrupt goes on out of the call that runs it, such as `cancel` (at a deadline only the panic hook tells of it), and that of a
+//! task out of its `join` or the scope.
 //!
 //! # What hangs
 //! [`waits`] returns every thread that waits in a call of this crate: for what, since when, at which line, and who holds that,
@@ -203,8 +209,11 @@
 //! held stay locked, and their workers stay counted, as for any lock. Nor may the child rely on a wait with a limit, as
 //! with `parking_lot`: the table of sleeping threads that both use is the parent's copy, in which another thread may
 //! have been in a critical section. Nor may the child wake or cancel threads that slept in the parent, whose stacks are
-//! reused. So fork before there are threads, or call `exec` in the child. [`CancelToken::done`][done] works in a child,
-//! for a token that no other thread was using at the fork. A child is told from its parent by
+//! reused. So fork before there are threads, or call `exec` in the child. In a child, for a token that no other thread was using at the
+//! fork, these work: [`CancelToken::done`][done], [`on_cancel`](CancelToken::on_cancel), [`interrupting`](CancelToken::interrupting), and
+//! polls of [`cancelled`](CancelToken::cancelled). What is from before the fork (a callback, an interrupt, a future, a receiver of `done`)
+//! is told of a cancel in the child, but not of the deadline, as the thread that watches that is the parent's: not before
+//! something is registered, polled or asked for under the same token there. A child is told from its parent by
 //! a handler of `pthread_atfork`, so not if it was made by a system call of its own; where there is none, by its id.
 //!
 //! # Platforms
