@@ -191,8 +191,8 @@ impl CancelToken {
     /// Creates a token that is cancelled with the first of these, and has the earliest of their deadlines: a child of each of them.
     ///
     /// A [`Limit`] combines two tokens at no cost. Use this for more, or for a token to pass on. Its [`cause`](CancelToken::cause) is that of the
-    /// token that came first; of those that had ended before, the first in the list. To cancel it affects none of them. Without any, it is
-    /// [`new`](CancelToken::new).
+    /// token that came first. (Of those that had ended before, the first in the list that was cancelled; if none was, the one whose deadline came
+    /// first.) To cancel it affects none of them. Without any, it is [`new`](CancelToken::new).
     ///
     /// # Examples
     ///
@@ -222,8 +222,8 @@ impl CancelToken {
 
     /// Cancels this token and all tokens below it, wakes the threads that sleep under them, then calls their callbacks.
     ///
-    /// When this returns, all of them are cancelled, and all callbacks of this token have begun, even if another thread's call began it. (Those that
-    /// another thread calls may still be running, and those of tokens below still be to come; [`on_cancel`](CancelToken::on_cancel) says more.)
+    /// When this returns, all of them are cancelled, even if another thread's call began it. Later calls do nothing, and do not wait for
+    /// callbacks that the first is yet to call.
     ///
     /// # Panics
     /// If a callback panics: with the first such panic, when all others were called.
@@ -405,8 +405,8 @@ impl CancelToken {
     ///   concerned were woken, outside of every lock. At a deadline it is called on the thread that watches the deadlines of the
     ///   process. So it should not block: other callbacks wait for it, and at a deadline those of all other deadlines as well.
     /// * One cancel calls the callbacks of one token in the order of their registration, and those of a token before those of its children.
-    ///   If a deadline and a cancel, or two cancels, come at the same time, the callbacks are divided between them, and neither waits for what
-    ///   the other has begun with.
+    ///   If a deadline and a cancel come at the same time, the callbacks are divided between them, and neither waits for what the other has
+    ///   begun with. Until it has begun, a callback can be taken back.
     /// * It may use tokens as it likes: cancel, register, drop. A callback that cancels another token, whose callback cancels another, and
     ///   so on, uses the stack in proportion.
     /// * A panic does not keep the others from being called. Then the first is resumed out of `cancel`, unless that runs as its thread

@@ -188,8 +188,6 @@ impl Handle {
             // Invariant 2: and so is all below. The lock is released before the cause is dropped.
             drop(held);
             drop(cause);
-            // Who has flagged it may not have come to its callbacks yet.
-            called.top = Some(self).filter(|_| step!("tree.helps"));
             return called;
         }
         // One moment for all, read where it is first of interest.

@@ -25,7 +25,8 @@ use crate::{CancelToken, Limit};
 ///
 /// What [`Task::join`] has taken does not count here: it was the body's to decide about, or a task's. So that a body which joins its tasks
 /// in order, and gets "cancelled" from the one before that which failed, need not look for the cause, its error comes after those that
-/// came before it. But it has seen a failure that it has joined: if that came first, the body's error counts as that one does.
+/// came before it. But it has seen a failure that it has joined: if that came first, the body's error counts as that one does. (The body only: the
+/// error of a task that has joined another counts as of when it was returned.)
 ///
 /// Errors and payloads that are not the result are dropped, as is the body's value. A panic of such a drop counts as one, too.
 ///
@@ -40,8 +41,9 @@ use crate::{CancelToken, Limit};
 /// When all went well the token is dropped, and not cancelled: clones of it and children, if any were given away, remain as they are.
 ///
 /// # The end
-/// Every thread has ended, its thread-locals dropped, before the call returns or unwinds, also if the body panics. Threads that have ended
-/// earlier are joined in passing, so that many tasks one after another need no more memory than those at work at once.
+/// Every thread has ended, its thread-locals dropped, before the call returns or unwinds, also if the body panics. Threads whose tasks have ended
+/// earlier are joined in passing, by [`spawn`](Tasks::spawn), so that many tasks one after another need no more memory than those at work at once.
+/// So both may wait for destructors of thread-locals: do not call them under a lock which such a destructor acquires.
 ///
 /// [`waits`](crate::waits) shows which task the call waits for; and at which line.
 ///
@@ -176,14 +178,17 @@ fn fail<R, E>(state: &State<E>, failure: Failure<E>) -> Option<R> {
 /// The result, of the body's value and all failures in the order of time.
 fn verdict<R, E>(value: Option<R>, failures: impl Iterator<Item = Failure<E>>) -> Result<R, E> {
     let mut panic = None;
-    let mut error = None;
+    let mut errors = Vec::new();
     for failure in failures {
         match failure {
             Failure::Panic(payload) => first(&mut panic, payload),
-            Failure::Error(other) if error.is_none() => error = Some(other),
-            Failure::Error(other) => discard(other, &mut panic),
+            Failure::Error(error) => errors.push(error),
         }
     }
+    // Dropped after all that has happened before.
+    let mut errors = errors.into_iter();
+    let error = errors.next();
+    errors.for_each(|other| discard(other, &mut panic));
     if panic.is_none() {
         match (value, error) {
             (Some(value), None) => return Ok(value),
@@ -361,7 +366,8 @@ impl<'scope, 'env, E: Send> Tasks<'scope, 'env, E> {
     /// A task gives its place back when it has ended and its result can be had. Places are given first come, first served.
     ///
     /// A task cannot spawn then, in this scope: `n` tasks that all wait for a place would wait for each other. Such a call is an error,
-    /// [`FromTask`](SpawnError::FromTask), whether or not there is a place. It may do so in a scope of its own.
+    /// [`FromTask`](SpawnError::FromTask), whether or not there is a place. It may do so in a scope of its own. (A thread that a task starts in another
+    /// way is not known for the task's. If the task waits for it, do not have it spawn: it would wait for the task's place.)
     ///
     /// # Panics
     /// If `tasks` is zero, or more than [`MAX_PERMITS`](crate::Semaphore::MAX_PERMITS) of a semaphore; or if a task has not ended,

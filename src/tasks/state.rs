@@ -4,10 +4,11 @@
 //! cancelled, outside of it.
 //!
 //! Invariants:
-//! 1. A thread that was started is in the list until somebody takes it out and joins it: the scope's end, which joins all; who joins
-//!    the task; or who sweeps out those that have ended. That is the scope's own thread, or one that ends before the scope.
+//! 1. A thread that was started is in the list, or among those that are over, until somebody takes it out and joins it: the scope's end,
+//!    or, once its task has ended, who starts another. That is the scope's own thread, or one for which a task waits that has not ended;
+//!    so whatever waits for whatever, the scope's end finds all.
 //! 2. A task is marked as ended when its thread has stored the result and uses nothing of the task any more.
-//! 3. The entry of a task is in the list from when it is started until its thread is joined, or was seen to have ended.
+//! 3. The entry of a task is in the list from when it is started until the task has ended.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use super::chain::Chain;
 use super::error::SpawnError;
 use crate::record::{Call, Record, What};
-use crate::sync::{Lock, ParkToken, Running, ThreadId, covered, never_unwind, step, thread_id};
+use crate::sync::{Lock, ParkToken, Running, ThreadId, covered, step, thread_id};
 use crate::{CancelToken, Semaphore};
 
 /// What a panic carries.
@@ -50,32 +51,32 @@ struct Shared<E> {
     at_work: usize,
     places: Option<Arc<Semaphore>>,
     threads: BTreeMap<usize, Entry>,
-    /// With so many threads, look for those that have ended.
-    sweep_at: usize,
+    /// Threads of tasks that have ended.
+    over: Vec<Running>,
     /// Those that nobody has taken, in the order of time.
     failures: BTreeMap<usize, Failure<E>>,
     /// How many there were.
     failed: usize,
     /// The first that the body's thread has taken.
     seen: Option<usize>,
-    /// Which task waits for the end of which.
-    joins: Vec<(usize, usize)>,
 }
+
+/// With fewer threads that are over it does not pay to join them.
+const FEW: usize = 32;
 
 /// A task that has begun.
 #[derive(Default)]
 struct Entry {
-    /// There from when it is known that it was started until somebody joins it.
+    /// There from when it is known that it was started until the scope's end joins it.
     thread: Option<Running>,
-    /// What somebody waits for who joins it.
-    name: Option<Arc<str>>,
+    /// Told with it.
+    name: Arc<str>,
     ended: bool,
-    /// A task waits for this while another thread joins the thread.
+    /// Who joins the task waits for this.
     waiter: Option<Arc<Semaphore>>,
+    /// The task that does. There is one handle of each, so there is no other.
+    joined_by: Option<usize>,
 }
-
-/// With fewer threads it does not pay to look for those that have ended.
-const FEW: usize = 32;
 
 impl<E> State<E> {
     pub(super) fn new(token: CancelToken) -> Self {
@@ -84,11 +85,10 @@ impl<E> State<E> {
             at_work: 0,
             places: None,
             threads: BTreeMap::new(),
-            sweep_at: FEW,
+            over: Vec::new(),
             failures: BTreeMap::new(),
             failed: 0,
             seen: None,
-            joins: Vec::new(),
         };
         Self { token, owner: thread_id(), above: Chain::current(), shared: Lock::new(shared) }
     }
@@ -134,18 +134,19 @@ impl<E> State<E> {
 
     /// The thread of a task was started.
     pub(super) fn started(&self, task: usize, thread: Running) {
-        let mut swept = Vec::new();
         let mut shared = self.shared.hold();
-        shared.threads.entry(task).or_default().thread = Some(thread);
-        if shared.threads.len() >= shared.sweep_at {
-            let ended = |entry: &Entry| entry.ended && entry.thread.is_some();
-            let tasks: Vec<_> =
-                shared.threads.iter().filter(|(_, entry)| ended(entry)).map(|(&task, _)| task).collect();
-            swept.extend(tasks.iter().filter_map(|task| shared.threads.remove(task)?.thread));
-            shared.sweep_at = FEW.max(2 * shared.threads.len());
+        let entry = shared.threads.entry(task).or_default();
+        if entry.ended {
+            shared.threads.remove(&task);
+            shared.over.push(thread);
+        } else {
+            entry.name = thread.thread().name().unwrap_or_default().into();
+            entry.thread = Some(thread);
         }
+        let many = shared.over.len() >= FEW.max(shared.threads.len());
+        let over = if many { mem::take(&mut shared.over) } else { Vec::new() };
         drop(shared);
-        swept.into_iter().for_each(Running::join);
+        over.into_iter().for_each(Running::join);
     }
 
     /// A task has ended (invariant 2).
@@ -155,9 +156,13 @@ impl<E> State<E> {
         let entry = shared.threads.entry(task).or_default();
         entry.ended = true;
         let waiter = entry.waiter.take();
+        if let Some(thread) = entry.thread.take() {
+            shared.threads.remove(&task);
+            shared.over.push(thread);
+        }
         drop(shared);
         if let Some(waiter) = waiter.filter(|_| step!("tasks.ended-wakes")) {
-            covered!("tasks.joined-twice");
+            covered!("tasks.joined");
             waiter.add_permits(1);
         }
     }
@@ -213,105 +218,46 @@ impl<E> State<E> {
     pub(super) fn join(&self, task: usize, place: Place) -> bool {
         let mine = Chain::task_of(self.address());
         let mut shared = self.shared.hold();
-        if mine.is_some_and(|mine| shared.waits_for(task, mine)) {
-            return false;
+        let mut above = mine;
+        while let Some(at) = above {
+            if at == task {
+                return false;
+            }
+            above = shared.threads.get(&at).and_then(|entry| entry.joined_by);
         }
-        // Otherwise it was seen to have ended (invariant 3).
-        let Some(entry) = shared.threads.get_mut(&task) else { return true };
-        let join = entry.joining().ok_or_else(|| entry.await_end());
-        shared.joins.extend(mine.map(|mine| (mine, task)));
+        // Otherwise it has ended (invariant 3).
+        let Some(entry) = shared.threads.get_mut(&task).filter(|entry| !entry.ended) else { return true };
+        entry.joined_by = mine;
+        let waiter = entry.waiter.insert(Arc::new(Semaphore::new(0))).clone();
+        let name = entry.name.clone();
         drop(shared);
-        match &join {
-            Ok(_) => {}
-            // Its thread is being joined at the end of the scope, to which this thread belongs.
-            Err(None) => {}
-            Err(Some((waiter, name))) => waiter.acquire_for(What::Task(name.clone()), place),
-        }
-        let joined = join.map(|joining| joining.join(place)).is_ok();
-        let mut shared = self.shared.hold();
-        if joined {
-            shared.threads.remove(&task);
-        }
-        if let Some(mine) = mine {
-            let at = shared.joins.iter().position(|&join| join == (mine, task));
-            at.map(|at| shared.joins.swap_remove(at));
-        }
+        waiter.acquire_for(What::Task(name), place);
         true
     }
 
     /// Waits until all threads have ended. No other thread starts one any more whose own is not in the list.
     pub(super) fn join_all(&self, place: Place) {
-        let mut joined = None;
         loop {
             let mut shared = self.shared.hold();
-            joined.map(|task| shared.threads.remove(&task));
-            let next = shared.threads.iter_mut().find_map(|(&task, entry)| Some((task, entry.joining()?)));
+            let over = mem::take(&mut shared.over);
+            let next = shared
+                .threads
+                .iter_mut()
+                .find_map(|(&task, entry)| Some((task, entry.name.clone(), entry.thread.take()?)));
             drop(shared);
-            let Some((task, joining)) = next else { return };
-            joining.join(place);
-            joined = Some(task);
-        }
-    }
-}
-
-impl<E> Shared<E> {
-    /// Whether the end of a task waits for that of another, or is the same.
-    fn waits_for(&self, task: usize, other: usize) -> bool {
-        let mut next = vec![task];
-        let mut seen = 0;
-        while let Some(&task) = next.get(seen) {
-            if task == other {
-                return true;
+            let done = over.is_empty() && next.is_none();
+            over.into_iter().for_each(Running::join);
+            if let Some((task, name, thread)) = next {
+                let call = Call { what: What::Task(name), key: 0, place, panics: false };
+                let mut record = pin!(Record::new(call, None, false, 0));
+                record.as_mut().publish(ParkToken(0));
+                thread.join();
+                self.shared.hold().threads.remove(&task);
             }
-            seen += 1;
-            for &(_, joined) in self.joins.iter().filter(|&&(who, _)| who == task) {
-                if !next.contains(&joined) {
-                    next.push(joined);
-                }
+            if done {
+                return;
             }
         }
-        false
-    }
-}
-
-impl Entry {
-    /// Its thread, if nobody joins it yet. The caller does.
-    fn joining(&mut self) -> Option<Joining> {
-        let thread = self.thread.take()?;
-        let name: Arc<str> = thread.thread().name().unwrap_or_default().into();
-        self.name = Some(name.clone());
-        Some(Joining { thread, name, ended: self.ended })
-    }
-
-    /// What to wait for, and its name, as another joins the thread; nothing if the task has ended.
-    fn await_end(&mut self) -> Option<(Arc<Semaphore>, Arc<str>)> {
-        if self.ended {
-            return None;
-        }
-        let waiter = self.waiter.get_or_insert_with(|| Arc::new(Semaphore::new(0)));
-        Some((waiter.clone(), self.name.clone().unwrap_or_else(|| "".into())))
-    }
-}
-
-/// A thread that was taken out of the list (invariant 1).
-struct Joining {
-    thread: Running,
-    name: Arc<str>,
-    ended: bool,
-}
-
-impl Joining {
-    fn join(self, place: Place) {
-        // Nobody else joins it.
-        never_unwind(|| {
-            if self.ended {
-                return self.thread.join();
-            }
-            let call = Call { what: What::Task(self.name), key: 0, place, panics: false };
-            let mut record = pin!(Record::new(call, None, false, 0));
-            record.as_mut().publish(ParkToken(0));
-            self.thread.join();
-        });
     }
 }
 

@@ -76,7 +76,8 @@ impl<'scope, T, E> Task<'scope, T, E> {
     /// Waits until the task has ended, and returns its value or its error.
     ///
     /// An error that was joined is the caller's: [`scope`](crate::scope()) does not return it by itself any more. The others are
-    /// cancelled all the same. The call waits as long as the task runs; what ends the task is the scope's token.
+    /// cancelled all the same. The call waits as long as the task runs; what ends the task is the scope's token. It does not wait for the
+    /// destructors of the thread's thread-locals.
     ///
     /// # Memory ordering
     /// All that the task did, its captures' drop included, happens-before the return of this call.

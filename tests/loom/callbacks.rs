@@ -132,7 +132,7 @@ fn detached_while_cancelled() {
 /// Fails if two callbacks, of which the first registers a third, are not each called once, by one of two cancels. Two threads.
 #[test]
 fn registered_by_a_callback() {
-    explore([150, 50], &[], || {
+    explore([150, 50], &["node.enlist-late"], || {
         let token = CancelToken::new();
         let called = Judge::expect(vec!["first", "second", "third"]);
         let within = SendIt((token.clone(), called.clone()));

@@ -241,7 +241,7 @@ fn cancelled_while_it_waits_for_a_place() {
 /// Fails if a task that joins another sleeps on, as the end of the scope joins the same thread. Three threads.
 #[test]
 fn joined_by_a_task_and_by_the_end() {
-    explore([5_319, 204], &["tasks.joined-twice"], || {
+    explore([5_319, 204], &["tasks.joined"], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let task = tasks.spawn(|_| {

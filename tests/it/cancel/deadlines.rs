@@ -41,10 +41,19 @@ fn a_deadline_calls_once() {
                 let soon = soon.clone();
                 move || by.send((thread::current().id(), Instant::now(), soon.check())).unwrap()
             });
-            below.iter().for_each(|token| token.on_cancel(calls.note("below")).detach());
+            let (below_by, below_called) = channel();
+            for token in &below {
+                let (note, by) = (calls.note("below"), below_by.clone());
+                let callback = move || {
+                    note();
+                    by.send(()).unwrap();
+                };
+                token.on_cancel(callback).detach();
+            }
+            drop(below_by);
             let (thread, at, check) = called.recv().unwrap();
             assert_eq!((check, thread != thread::current().id(), at >= end), (EXPIRED, true, true));
-            below.iter().for_each(until_called);
+            assert_eq!(below_called.iter().count(), below.len());
             let mut order = calls.take();
             order.sort_unstable();
             assert_eq!(order, ["below", "below", "below", "soon"]);

@@ -376,3 +376,36 @@ fn a_thread_that_is_refused_alone() {
         assert_eq!(end, Ok(5));
     });
 }
+
+/// Fails if a scope returns while a task runs that is being joined by a thread which the task itself waits for: a hang, and not more.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn a_task_that_waits_for_its_own_end_elsewhere() {
+    let this = std::env::current_exe().unwrap();
+    let name = "tasks::ends::a_task_that_waits_for_its_own_end_elsewhere_alone";
+    let run = std::process::Command::new(this).args(["--exact", name, "--ignored"]).output().unwrap();
+    assert_eq!(run.status.code(), Some(17), "{}", String::from_utf8_lossy(&run.stdout));
+}
+
+#[test]
+#[ignore = "run by the test above"]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn a_task_that_waits_for_its_own_end_elsewhere_alone() {
+    let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
+        let (send, own) = mpsc::channel::<Task<'_, (), Failed>>();
+        let task = tasks.spawn(move |_| {
+            let own = own.recv().unwrap();
+            thread::scope(|threads| {
+                threads.spawn(|| own.join());
+                // That thread, and the end of the scope.
+                while waits().iter().filter(|wait| matches!(wait.what(), What::Task(_))).count() < 2 {
+                    thread::yield_now();
+                }
+                std::process::exit(17)
+            })
+        })?;
+        send.send(task).unwrap();
+        Ok(())
+    });
+    panic!("the scope has ended, with {end:?}, while its task runs");
+}
