@@ -56,11 +56,14 @@ impl OnCancel {
             return Self { token, entry: None };
         }
         arm(&token.handle);
-        let entry = Box::new(Entry::new());
-        // SAFETY: it is new; boxed it does not move, and it ends after it was taken back or by `detach`.
-        match unsafe { token.handle.node.enlist(&entry, callback) } {
-            Ok(()) => Self { token, entry: Some(NonNull::from(Box::leak(entry))) },
+        // Out of its box before the list has its address: to move the box would be to lay claim to it alone.
+        let entry = NonNull::from(Box::leak(Box::new(Entry::new())));
+        // SAFETY: it is new and does not move, and it ends after it was taken back or by `detach`.
+        match unsafe { token.handle.node.enlist(entry.as_ref(), callback) } {
+            Ok(()) => Self { token, entry: Some(entry) },
             Err(callback) => {
+                // SAFETY: leaked above, and in no list.
+                drop(unsafe { Box::from_raw(entry.as_ptr()) });
                 callback.call();
                 Self { token, entry: None }
             }
