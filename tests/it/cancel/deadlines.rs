@@ -1,14 +1,16 @@
 //! Callbacks at a deadline, and the thread that calls them.
 
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use raddle::{CancelToken, Stopped};
 
 use super::callbacks::{Calls, expected};
 use super::hostile::AtEnd;
+use super::uses::Panics;
 use super::{CANCELLED, EXPIRED, LIVE, LONG, state};
 #[cfg(all(target_os = "linux", not(miri)))]
 use crate::heap::heap_kept;
@@ -41,19 +43,13 @@ fn a_deadline_calls_once() {
                 let soon = soon.clone();
                 move || by.send((thread::current().id(), Instant::now(), soon.check())).unwrap()
             });
-            let (below_by, below_called) = channel();
-            for token in &below {
-                let (note, by) = (calls.note("below"), below_by.clone());
-                let callback = move || {
-                    note();
-                    by.send(()).unwrap();
-                };
-                token.on_cancel(callback).detach();
-            }
-            drop(below_by);
+            below.iter().for_each(|token| token.on_cancel(calls.note("below")).detach());
             let (thread, at, check) = called.recv().unwrap();
             assert_eq!((check, thread != thread::current().id(), at >= end), (EXPIRED, true, true));
-            assert_eq!(below_called.iter().count(), below.len());
+            // Those below have alarms of their own.
+            while calls.notes() > 1 {
+                thread::yield_now();
+            }
             let mut order = calls.take();
             order.sort_unstable();
             assert_eq!(order, ["below", "below", "below", "soon"]);
@@ -75,8 +71,7 @@ fn a_callback_keeps_its_deadline() {
         assert!(!kept.take_back());
         // A detached one goes with the last handle.
         let calls = Calls::default();
-        CancelToken::new().child_within(SOON).on_cancel(calls.note("detached")).detach();
-        until_called(&CancelToken::new().child_within(2 * SOON));
+        CancelToken::new().child_within(LONG).on_cancel(calls.note("detached")).detach();
         assert_eq!((calls.take(), calls.notes()), (vec![], 0));
     });
 }
@@ -86,14 +81,21 @@ fn a_callback_keeps_its_deadline() {
 fn panics_end_neither_the_others_nor_the_thread() {
     watched(|_| {
         let (root, calls) = (CancelToken::new(), Calls::default());
-        for _ in 0..3 {
-            let soon = root.child_within(SOON);
-            soon.on_cancel(expected).detach();
-            soon.on_cancel(calls.note("after one")).detach();
-            soon.on_cancel(|| std::panic::resume_unwind(Box::new(AtEnd(expected)))).detach();
-            soon.on_cancel(|| drop(AtEnd(expected))).detach();
-            until_called(&soon);
-            assert_eq!(calls.take(), ["after one"]);
+        // They panic here if their deadline has come first.
+        let drops = |own: (Option<CancelToken>, CancelToken)| _ = catch_unwind(|| drop(own));
+        for round in 1..4 {
+            let soon = root.child_within(round * SOON);
+            let registered = catch_unwind(|| {
+                soon.on_cancel(expected).detach();
+                soon.on_cancel(calls.note("after one")).detach();
+                soon.on_cancel(|| std::panic::resume_unwind(Box::new(Panics))).detach();
+                soon.on_cancel(|| drop(AtEnd(expected))).detach();
+            });
+            while calls.notes() > 0 {
+                thread::yield_now();
+            }
+            // If the deadline came first, a callback has panicked here.
+            assert!(calls.take() == ["after one"] || registered.is_err());
             // Its last handle is dropped there, and with it a cause, what is detached, and a parent's.
             let parent = root.child();
             parent.on_cancel(captures(calls.note("not called"))).detach();
@@ -105,7 +107,7 @@ fn panics_end_neither_the_others_nor_the_thread() {
                 end.send(()).unwrap();
             })
             .detach();
-            drop((own, parent));
+            drops((Some(own), parent));
             ends.recv().unwrap();
             let own = root.child_within_because(SOON, AtEnd(expected));
             let handle = own.clone();
@@ -115,7 +117,7 @@ fn panics_end_neither_the_others_nor_the_thread() {
                 end.send(()).unwrap();
             })
             .detach();
-            drop(own);
+            drops((None, own));
             ends.recv().unwrap();
         }
         until_called(&root.child_within(SOON));
@@ -230,19 +232,20 @@ fn dropped_while_the_alarm_goes_off() {
 fn many_at_one_time() {
     const MANY: usize = if cfg!(miri) { 20 } else { 2_000 };
     watched(|_| {
-        let (count, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(2)));
+        let count = Arc::new(AtomicUsize::new(0));
+        let (last, ends) = channel();
         let end = Instant::now() + SOON;
         let root = CancelToken::new();
         let kept = Vec::from_iter((0..MANY).map(|at| {
             let token = root.child_until(if at % 2 == 0 { end } else { end + Duration::from_micros(at as u64) });
-            let (count, gate) = (Arc::clone(&count), Arc::clone(&gate));
+            let (count, last) = (Arc::clone(&count), last.clone());
             token.on_cancel(move || {
                 if count.fetch_add(1, Relaxed) + 1 == MANY {
-                    gate.wait();
+                    last.send(()).unwrap();
                 }
             })
         }));
-        gate.wait();
+        ends.recv().unwrap();
         assert_eq!(count.load(Relaxed), MANY);
         assert!(kept.into_iter().all(|kept| !kept.take_back()));
     });
@@ -397,7 +400,7 @@ fn where_the_system_gives_no_thread() {
 #[ignore = "run by the test above"]
 #[cfg(all(target_os = "linux", not(miri)))]
 fn where_the_system_gives_no_thread_alone() {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::panic::AssertUnwindSafe;
     use std::pin::pin;
     use std::task::Waker;
 

@@ -192,42 +192,41 @@ fn who_waits_for_an_interrupt_is_shown() {
             let (go, goes) = channel::<()>();
             let (begun, begins) = channel();
             let ended = &AtomicUsize::new(0);
-            {
-                std::thread::scope(|threads| {
-                    let waits = named(threads, name, move || {
-                        let begins = &begins;
-                        let interrupt = move || {
-                            begun.send(()).unwrap();
-                            assert!(goes.recv().is_err());
-                            ended.fetch_add(1, Relaxed);
-                        };
-                        let line = line!() + 2;
-                        let end = catch_unwind(AssertUnwindSafe(|| {
-                            token.interrupting(interrupt, || {
-                                begins.recv().unwrap();
-                                if panics {
-                                    expected();
-                                }
-                            });
-                        }));
-                        assert_eq!((end.is_err(), ended.load(Relaxed)), (panics, 1));
-                        line
-                    });
-                    let canceller = named(threads, "canceller", || token.cancel());
-                    let wait = wait_of(name);
-                    assert_eq!(
-                        (wait.what(), wait.place().file(), wait.holders().len()),
-                        (&What::Interrupt, file!(), 0)
-                    );
-                    let text = raddle::waits().into_iter().filter(|wait| wait.thread_name() == Some(name));
-                    let text = text.collect::<raddle::Waits>().to_string();
-                    assert!(text.starts_with(&format!("thread '{name}' waits for {}, ", What::Interrupt)), "{text}");
-                    assert_eq!(ended.load(Relaxed), 0);
-                    drop(go);
-                    assert_eq!(waits.join().unwrap(), wait.place().line());
-                    canceller.join().unwrap();
+            let (inside, is_inside) = channel();
+            std::thread::scope(|threads| {
+                let waits = named(threads, name, move || {
+                    let begins = &begins;
+                    let interrupt = move || {
+                        begun.send(()).unwrap();
+                        assert!(goes.recv().is_err());
+                        ended.fetch_add(1, Relaxed);
+                    };
+                    let line = line!() + 2;
+                    let end = catch_unwind(AssertUnwindSafe(|| {
+                        token.interrupting(interrupt, || {
+                            inside.send(()).unwrap();
+                            begins.recv().unwrap();
+                            if panics {
+                                expected();
+                            }
+                        });
+                    }));
+                    assert_eq!((end.is_err(), ended.load(Relaxed)), (panics, 1));
+                    line
                 });
-            }
+                // Earlier, its interrupt would be called before its body.
+                is_inside.recv().unwrap();
+                let canceller = named(threads, "canceller", || token.cancel());
+                let wait = wait_of(name);
+                assert_eq!((wait.what(), wait.place().file(), wait.holders().len()), (&What::Interrupt, file!(), 0));
+                let text = raddle::waits().into_iter().filter(|wait| wait.thread_name() == Some(name));
+                let text = text.collect::<raddle::Waits>().to_string();
+                assert!(text.starts_with(&format!("thread '{name}' waits for {}, ", What::Interrupt)), "{text}");
+                assert_eq!(ended.load(Relaxed), 0);
+                drop(go);
+                assert_eq!(waits.join().unwrap(), wait.place().line());
+                canceller.join().unwrap();
+            });
         }
     });
 }
