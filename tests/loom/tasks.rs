@@ -74,7 +74,7 @@ fn one_task() {
 /// Fails if who joins a task does not see its value, or waits for ever. Two threads.
 #[test]
 fn a_value_is_joined() {
-    explore([9, 44], &[], || {
+    explore([90, 44], &[], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let task = tasks.spawn(|_| {
@@ -109,7 +109,7 @@ fn a_task_is_finished() {
 /// Fails if a task that waits under the token sleeps on when another has failed, or if its error comes before the cause. Three threads.
 #[test]
 fn a_failure_cancels_the_others() {
-    explore([12_619, 7_768], &[], || {
+    explore([12_951, 7_768], &[], || {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(cancelled)?;
             tasks.spawn(|_| Err::<(), _>(Failed::First))?;
@@ -153,7 +153,7 @@ fn the_body_panics() {
 /// Fails if a task's panic does not cancel the other, or an error goes before it. Three threads.
 #[test]
 fn a_task_panics() {
-    explore([12_619, 7_768], &[], || {
+    explore([12_951, 7_768], &[], || {
         let end = catch_unwind(|| {
             scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
                 tasks.spawn(cancelled)?;
@@ -169,7 +169,7 @@ fn a_task_panics() {
 /// fails later. Three threads.
 #[test]
 fn two_failures_at_once() {
-    explore_bounded(4, [5_442, 5_441], &[], || {
+    explore_bounded(4, [5_729, 5_441], &[], || {
         let late = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(|token| {
@@ -191,7 +191,7 @@ fn two_failures_at_once() {
 /// Fails if an error that the body joins is lost or comes twice, or if the failure that was before it is not the result. Three threads.
 #[test]
 fn a_join_against_a_failure() {
-    explore([18_343, 162_548], &[], || {
+    explore_bounded(3, [3_567, 162_548], &[], || {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let waits = tasks.spawn(cancelled)?;
             tasks.spawn(|_| Err::<(), _>(Failed::First))?;
@@ -206,7 +206,7 @@ fn a_join_against_a_failure() {
 /// Fails if a place does not come back when a task has ended, or before what it did is known. Three threads, two at a time.
 #[test]
 fn one_place() {
-    explore([3_168, 480], &["semaphore.handed"], || {
+    explore([1_944, 480], &["semaphore.handed"], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.at_most(1);
@@ -241,7 +241,7 @@ fn cancelled_while_it_waits_for_a_place() {
 /// Fails if a task that joins another sleeps on, as the end of the scope joins the same thread. Three threads.
 #[test]
 fn joined_by_a_task_and_by_the_end() {
-    explore([5_319, 808], &["tasks.joined"], || {
+    explore([14_634, 808], &["tasks.joined"], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let task = tasks.spawn(|_| {
@@ -261,7 +261,7 @@ fn joined_by_a_task_and_by_the_end() {
 /// Fails if a task that another task spawns outlives the scope. Three threads.
 #[test]
 fn a_task_spawns() {
-    explore([848, 130], &[], || {
+    explore([861, 130], &[], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(|_| {

@@ -15,7 +15,7 @@ use super::{Failed, NotRun, Outcome, Passed, Wish, tool};
 const FOLDER: &str = "miri";
 
 /// The modules of tests that are about what happens between threads. The quick run is these.
-const BETWEEN_THREADS: [&str; 12] = [
+const BETWEEN_THREADS: [&str; 13] = [
     "cancel",
     "channel",
     "condvar",
@@ -27,6 +27,7 @@ const BETWEEN_THREADS: [&str; 12] = [
     "sets",
     "stress",
     "table",
+    "tasks",
     "wait_group",
 ];
 
