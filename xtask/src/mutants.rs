@@ -126,6 +126,7 @@ fn judge(binary: &Path, models: &[String], mutant: &str) -> Verdict {
         "condvar" => "models::condvar::",
         "group" => "models::wait_group::",
         "index" | "sharded" => "models::counter::",
+        "interrupting" => "models::callbacks::",
         "lock" => "models::lock::",
         "node" | "sleeper" | "tree" => "models::cancel::",
         "once" => "models::once::",
