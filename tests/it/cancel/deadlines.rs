@@ -1,6 +1,6 @@
 //! Callbacks at a deadline, and the thread that calls them.
 
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::heap::heap_kept;
 use crate::stress::watched;
 use crate::thread;
 
-const SOON: Duration = Duration::from_millis(5);
+const SOON: Duration = Duration::from_millis(if cfg!(miri) { 50 } else { 5 });
 
 /// Until a callback that is registered last was called at a deadline.
 fn until_called(token: &CancelToken) {
@@ -44,8 +44,11 @@ fn a_deadline_calls_once() {
                 move || by.send((thread::current().id(), Instant::now(), soon.check())).unwrap()
             });
             below.iter().for_each(|token| token.on_cancel(calls.note("below")).detach());
+            // If the deadline has not come before, who registers calls nothing.
+            let in_time = soon.check().is_ok();
             let (thread, at, check) = called.recv().unwrap();
-            assert_eq!((check, thread != thread::current().id(), at >= end), (EXPIRED, true, true));
+            assert_eq!((check, at >= end), (EXPIRED, true));
+            assert!(!in_time || thread != thread::current().id());
             // Those below have alarms of their own.
             while calls.notes() > 1 {
                 thread::yield_now();
@@ -91,6 +94,7 @@ fn panics_end_neither_the_others_nor_the_thread() {
                 soon.on_cancel(|| std::panic::resume_unwind(Box::new(Panics))).detach();
                 soon.on_cancel(|| drop(AtEnd(expected))).detach();
             });
+            let registered = registered.map_err(|payload| catch_unwind(AssertUnwindSafe(|| drop(payload))).is_err());
             while calls.notes() > 0 {
                 thread::yield_now();
             }
@@ -400,7 +404,6 @@ fn where_the_system_gives_no_thread() {
 #[ignore = "run by the test above"]
 #[cfg(all(target_os = "linux", not(miri)))]
 fn where_the_system_gives_no_thread_alone() {
-    use std::panic::AssertUnwindSafe;
     use std::pin::pin;
     use std::task::Waker;
 
