@@ -540,10 +540,12 @@ impl CancelToken {
     /// Nothing is ever sent through it. Needs the feature `crossbeam-channel`.
     ///
     /// The first call makes the channel. Once [`check`](CancelToken::check) has said that the token has ended, what this returns is closed.
-    /// One that is kept, or cloned, may be seen open for a moment after that: until the cancel has come to it; and after a deadline, until
-    /// the thread that watches the deadlines of the process has. That took 0.13 ms, and 4 ms in one of a hundred cases, on two processors that
-    /// were busy with five times as many threads (AMD EPYC, Linux 6.18, 2026-11-27). That thread ends when nobody waits for a deadline so. A clone of the receiver that outlives all handles of the token and of those below it closes with
-    /// the last of them, so keep the token beside it.
+    /// A receiver that is kept, or cloned, may be seen open for a moment after that: until the cancel has come to it, or at a deadline the
+    /// thread that watches the deadlines of the process. At a deadline that took 0.13 ms, and 4 ms in one of a hundred cases, on two
+    /// processors with ten threads that wanted them (AMD EPYC, Linux 6.18, 2026-11-27).
+    ///
+    /// That thread ends when nobody waits for a deadline so. A clone of the receiver that outlives all handles of the token and of those
+    /// below it closes with the last of them, so keep the token beside it.
     ///
     /// Under loom it closes on cancel only, and loom does not schedule it.
     ///
