@@ -4,6 +4,7 @@ use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::RecvTimeoutError;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -206,6 +207,16 @@ fn bridges_to_tokio_util() {
 /// No timer of tokio's is needed.
 #[test]
 fn deadlines_complete_it() {
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let test = thread::spawn(move || {
+        let _end = end;
+        deadlines_without_a_timer();
+    });
+    assert_eq!(ends.recv_timeout(SEAT_BELT), Err(RecvTimeoutError::Disconnected), "it hangs");
+    test.join().unwrap();
+}
+
+fn deadlines_without_a_timer() {
     let runtime = Builder::new_current_thread().build().unwrap();
     let within = Duration::from_millis(20);
     let begun = Instant::now();

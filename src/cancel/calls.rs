@@ -37,8 +37,11 @@ pub(super) fn call_and_release(handle: Handle) -> Panicked {
 
 impl Panicked {
     fn call(&mut self, handle: &Handle) {
-        while let Some(callback) = handle.node.next_callback() {
+        while let Some((callback, left)) = handle.node.next_callback() {
             self.catch(|| callback.call());
+            if !left {
+                break;
+            }
         }
     }
 

@@ -547,7 +547,7 @@ impl CancelToken {
     /// That thread ends when nobody waits for a deadline so. A clone of the receiver that outlives all handles of the token and of those
     /// below it closes with the last of them, so keep the token beside it.
     ///
-    /// Under loom it closes on cancel only, and loom does not schedule it.
+    /// Under loom loom does not schedule it, and at a deadline it is closed by the thread that moves the clock.
     ///
     /// A forked child has none of its parent's threads. Call `done` there again, also for a token that it inherited,
     /// and its channel closes at the deadline; a receiver that is kept from before the fork closes on cancel only.

@@ -272,14 +272,17 @@ impl Node {
         unsafe { self.callbacks.remove(entry) }
     }
 
-    /// Takes the next callback out, for the caller to call. Also one that was registered meanwhile.
-    pub(crate) fn next_callback(&self) -> Option<Callback> {
+    /// Takes the next callback out, for the caller to call; and whether it has left others. The flag is set or the deadline has passed, so
+    /// none comes after the last.
+    pub(crate) fn next_callback(&self) -> Option<(Callback, bool)> {
         let held = self.lock.hold();
-        // SAFETY: the lock is held.
+        // SAFETY: the lock is held, here and below.
         let (callback, entry) = unsafe { self.callbacks.pop() }?;
+        // SAFETY: as above.
+        let left = !unsafe { self.callbacks.is_empty() };
         drop(held);
         drop(entry);
-        Some(callback)
+        Some((callback, left))
     }
 
     /// Has a waker that was enlisted replaced by this one, if they differ. Whether it is enlisted still.
