@@ -23,18 +23,12 @@ const ALLOWED: &[(&str, &str)] = &[(
 /// A mutant that takes this long without a verdict has changed the search beyond what the models explore; it is reported.
 const LIMIT: Duration = Duration::from_secs(200);
 
-/// Tries the mutants whose names begin so.
+/// Tries the mutants whose names begin so, after the models have passed as they are; before all mutants also the acceptance tests of the
+/// corrected loom.
 pub(super) fn run(prefix: &str) -> bool {
-    let binary = match models::corrected_binary() {
-        Ok(binary) => binary,
-        Err(error) => {
-            eprintln!("{error}");
-            return false;
-        }
-    };
+    let Some((binary, models)) = models::passing(prefix.is_empty()) else { return false };
     let mut mutants = mutants();
     mutants.retain(|mutant| mutant.starts_with(prefix));
-    let Some(models) = baseline(&binary) else { return false };
     eprintln!("{} mutants, {} models", mutants.len(), models.len());
     let queue = Mutex::new(mutants.iter());
     let survivors = Mutex::new(Vec::new());
@@ -102,21 +96,6 @@ fn model(binary: &Path, name: &str) -> Command {
     command.args(["--exact", name]).env("RUST_BACKTRACE", "0");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
-}
-
-/// All models, quick ones first, each of which passes as long as nothing is mutated.
-fn baseline(binary: &Path) -> Option<Vec<String>> {
-    let mut timed = Vec::new();
-    for name in models::names(binary) {
-        let start = Instant::now();
-        if !model(binary, &name).status().expect("the model binary starts").success() {
-            eprintln!("{name} fails without a mutant");
-            return None;
-        }
-        timed.push((start.elapsed(), name));
-    }
-    timed.sort();
-    Some(timed.into_iter().map(|(_, name)| name).collect())
 }
 
 /// Runs the models on a mutant up to the first that fails: those of the mutated primitive first, quick ones first.

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 /// How a model ended.
 pub(super) struct Model {
-    name: String,
+    pub(super) name: String,
     pub(super) passed: bool,
-    seconds: f64,
+    pub(super) seconds: f64,
     /// What it printed about its search.
     explored: Vec<String>,
 }

@@ -28,10 +28,33 @@ pub(super) enum Extent {
 
 /// Runs the acceptance tests of the corrected loom, then the models.
 pub(super) fn run(extent: Extent) -> bool {
-    all(extent).unwrap_or_else(|error| {
-        eprintln!("{error}");
-        false
-    })
+    match extent {
+        Extent::Corrected => passing(true).is_some(),
+        _ => all(extent).unwrap_or_else(|error| {
+            eprintln!("{error}");
+            false
+        }),
+    }
+}
+
+/// The test binary of the models on the corrected loom, and its models, quick ones first, if all of them pass; and before them,
+/// where that is asked for, the acceptance tests of that loom.
+pub(super) fn passing(acceptance: bool) -> Option<(PathBuf, Vec<String>)> {
+    let binary = || {
+        if acceptance {
+            super::table::check()?;
+            acceptance::run()?;
+        }
+        corrected_binary()
+    };
+    let binary = binary().map_err(|error| eprintln!("{error}")).ok()?;
+    eprintln!("== models on corrected loom");
+    let mut models = each::run(&binary, false);
+    let failed = models.iter().filter(|model| !model.passed).count();
+    println!("{} passed, {failed} failed", models.len() - failed);
+    models.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let names: Vec<_> = models.into_iter().map(|model| model.name).collect();
+    (failed == 0 && !names.is_empty()).then_some((binary, names))
 }
 
 /// Runs the models on loom as published, but for those that are ignored there.
@@ -62,11 +85,7 @@ fn all(extent: Extent) -> Result<bool, String> {
         super::table::check()?;
     }
     acceptance::run()?;
-    let mut binaries = Vec::new();
-    if extent != Extent::Corrected {
-        binaries.push(("published", published_binary()?));
-    }
-    binaries.push(("corrected", corrected_binary()?));
+    let binaries = [("published", published_binary()?), ("corrected", corrected_binary()?)];
     let (mut passed, mut failed) = (0, 0);
     let mut output = String::new();
     for (loom, binary) in binaries {
@@ -99,7 +118,7 @@ fn published_binary() -> Result<PathBuf, String> {
 }
 
 /// The models on the corrected loom, brought up to date; the path of the test binary.
-pub(super) fn corrected_binary() -> Result<PathBuf, String> {
+fn corrected_binary() -> Result<PathBuf, String> {
     let loom = loom::correct()?;
     let folder = corrected().join("raddle");
     mirror::of_the_crate(&folder, &loom)?;
