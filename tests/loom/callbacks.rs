@@ -59,7 +59,7 @@ fn poll(future: Pin<&mut impl Future<Output = Stopped>>, woken: &Arc<Woken>) -> 
 /// the cancel. Two threads.
 #[test]
 fn registered_while_cancelled() {
-    explore([9_585, 74_188], &["node.enlist-late"], || {
+    explore([1_185, 2_438], &["node.enlist-late"], || {
         let shared = Shared::new((CancelToken::new(), UnsafeCell::new(0)));
         let called = Judge::expect(vec!["called"]);
         spawn({
@@ -84,7 +84,7 @@ fn registered_while_cancelled() {
 /// Fails if a callback of a child that is registered while the parent is cancelled is never called, or called twice. Two threads.
 #[test]
 fn registered_below_while_cancelled() {
-    explore([74_017, 149_476], &["tree.down", "node.enlist-late"], || {
+    explore([10_561, 5_976], &["tree.down", "node.enlist-late"], || {
         let parent = CancelToken::new();
         let child = parent.child();
         let called = Judge::expect(vec!["called"]);
@@ -100,7 +100,7 @@ fn registered_below_while_cancelled() {
 /// Fails if a callback that was taken back is called, or one that was not is lost; or if its entry is used after its end. Two threads.
 #[test]
 fn taken_back_while_cancelled() {
-    explore([1_737, 14_742], &[], || {
+    explore([162, 392], &[], || {
         let token = CancelToken::new();
         let called =
             Judge::new(|notes: Vec<&str>| assert!(matches!(notes[..], ["called"] | ["taken back"]), "{notes:?}"));
@@ -115,7 +115,7 @@ fn taken_back_while_cancelled() {
 /// Fails if a callback that is left to its token as that is cancelled is lost, called twice, or its entry freed twice or never. Two threads.
 #[test]
 fn detached_while_cancelled() {
-    explore([1_737, 14_742], &[], || {
+    explore([162, 392], &[], || {
         let token = CancelToken::new();
         let leaks = loom::alloc::Track::new(());
         let called = Judge::expect(vec!["called"]);
@@ -156,7 +156,7 @@ fn registered_by_a_callback() {
 /// Two threads.
 #[test]
 fn interrupted_at_any_time() {
-    explore([81_642, 172_204], &["interrupting.woke", "node.enlist-late"], || {
+    explore([12_090, 17_784], &["interrupting.woke", "node.enlist-late"], || {
         let token = CancelToken::new();
         spawn({
             let token = token.clone();
@@ -181,7 +181,7 @@ fn interrupted_at_any_time() {
 /// Fails if a call that only its interrupt ends is not interrupted. Two threads.
 #[test]
 fn interrupted_while_it_waits() {
-    explore([8_418, 3_080], &[], || {
+    explore([1_794, 920], &[], || {
         let (token, stopped) = (CancelToken::new(), CancelToken::new());
         spawn({
             let token = token.clone();
@@ -197,7 +197,7 @@ fn interrupted_while_it_waits() {
 /// Fails if a future whose waker was changed misses the cancel, wakes the old waker after the change, or the new one without need. Two threads.
 #[test]
 fn polled_while_cancelled() {
-    explore([46_663, 212_268], &[], || {
+    explore([4_117, 7_118], &[], || {
         let token = CancelToken::new();
         let (old, new) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
         let judge = Judge::new({
@@ -233,7 +233,7 @@ fn polled_while_cancelled() {
 /// Fails if a future that is dropped as its token is cancelled is used after its end, or its waker leaks. Two threads.
 #[test]
 fn future_dropped_while_cancelled() {
-    explore([33_480, 222_020], &[], || {
+    explore([3_555, 6_770], &[], || {
         let token = CancelToken::new();
         spawn({
             let token = token.clone();
@@ -254,7 +254,7 @@ fn future_dropped_while_cancelled() {
 /// Two threads.
 #[test]
 fn deadline_against_cancel() {
-    explore([177_864, 53_124], &[], || {
+    explore([14_185, 1_402], &[], || {
         let token = CancelToken::new().child_within_because(SECOND, "deadline");
         let called = Judge::expect(vec!["called"]);
         notes(&token, &called, "called");
@@ -289,7 +289,7 @@ fn cancelled_after_the_deadline() {
 /// Fails if a future misses the deadline, or a callback is registered past it and not called. Two threads.
 #[test]
 fn registered_at_the_deadline() {
-    explore([43_951, 17_091], &["node.enlist-late"], || {
+    explore([38_407, 15_231], &["node.enlist-late"], || {
         let token = CancelToken::new().child_within(SECOND);
         let called = Judge::expect(vec!["called"]);
         spawn(|| clock::advance(SECOND));
