@@ -395,10 +395,7 @@ impl<'scope, 'env, E: Send> Tasks<'scope, 'env, E> {
     #[track_caller]
     pub fn at_most(&self, tasks: usize) {
         assert!(tasks != 0, "with at_most(0), no task could ever begin");
-        assert!(
-            self.state.set_places(tasks),
-            "at_most must be called before the first task begins, or after all have ended"
-        );
+        assert!(self.state.set_places(tasks), "at_most is called while no task is at work, and one is");
     }
 
     /// Returns the scope's token, which the tasks are passed, too. Whoever cancels it cancels the scope.
