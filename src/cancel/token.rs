@@ -382,7 +382,7 @@ impl CancelToken {
     /// use raddle::{CancelToken, Stopped};
     /// use std::time::Duration;
     ///
-    /// let token = CancelToken::new().child_within(Duration::from_millis(5));
+    /// let token = CancelToken::new().child_within(Duration::from_millis(100));
     /// assert_eq!(token.sleep(Duration::from_millis(1)), Ok(()));
     /// assert_eq!(token.sleep(Duration::from_secs(3600)), Err(Stopped::TimedOut));
     /// ```
