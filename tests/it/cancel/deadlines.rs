@@ -407,14 +407,14 @@ fn where_the_system_gives_no_thread_alone() {
     use std::pin::pin;
     use std::task::Waker;
 
-    use nix::libc::{RLIMIT_AS, rlimit, setrlimit};
+    use nix::libc::{RLIMIT_AS, rlim_t, rlimit, setrlimit};
 
     static LINE: Mutex<Option<(String, u32)>> = Mutex::new(None);
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().unwrap();
         *LINE.lock().unwrap() = Some((place.file().to_owned(), place.line()));
     }));
-    let limited = |limit: u64| {
+    let limited = |limit: rlim_t| {
         let limit = rlimit { rlim_cur: limit, rlim_max: nix::libc::RLIM_INFINITY };
         // SAFETY: the pointer is to a limit.
         assert_eq!(unsafe { setrlimit(RLIMIT_AS, &limit) }, 0);
@@ -422,7 +422,7 @@ fn where_the_system_gives_no_thread_alone() {
     let root = CancelToken::new();
     let (late, calls) = (root.child_within(LONG), Calls::default());
     // What there is, and less than the stack of a thread.
-    let pages: u64 = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
+    let pages: rlim_t = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
     limited(pages * 4096 + (1 << 20));
     let fails = |call: &mut dyn FnMut()| {
         let payload = catch_unwind(AssertUnwindSafe(call)).unwrap_err();
