@@ -58,3 +58,16 @@ fn alone(name: &str) {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
     assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"));
 }
+
+/// Has the system refuse threads, or not any more: less room than for the stack of one is left. For a test that is alone in its process.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn refuse_threads(refuse: bool) {
+    use nix::libc::{RLIM_INFINITY, RLIMIT_AS, rlim_t, rlimit, setrlimit};
+
+    let pages =
+        || std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse::<rlim_t>().unwrap();
+    let limit = if refuse { pages() * 4096 + (1 << 20) } else { RLIM_INFINITY };
+    let limit = rlimit { rlim_cur: limit, rlim_max: RLIM_INFINITY };
+    // SAFETY: the pointer is to a limit.
+    assert_eq!(unsafe { setrlimit(RLIMIT_AS, &limit) }, 0);
+}

@@ -407,23 +407,14 @@ fn where_the_system_gives_no_thread_alone() {
     use std::pin::pin;
     use std::task::Waker;
 
-    use nix::libc::{RLIMIT_AS, rlim_t, rlimit, setrlimit};
-
     static LINE: Mutex<Option<(String, u32)>> = Mutex::new(None);
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().unwrap();
         *LINE.lock().unwrap() = Some((place.file().to_owned(), place.line()));
     }));
-    let limited = |limit: rlim_t| {
-        let limit = rlimit { rlim_cur: limit, rlim_max: nix::libc::RLIM_INFINITY };
-        // SAFETY: the pointer is to a limit.
-        assert_eq!(unsafe { setrlimit(RLIMIT_AS, &limit) }, 0);
-    };
     let root = CancelToken::new();
     let (late, calls) = (root.child_within(LONG), Calls::default());
-    // What there is, and less than the stack of a thread.
-    let pages: rlim_t = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
-    limited(pages * 4096 + (1 << 20));
+    crate::refuse_threads(true);
     let fails = |call: &mut dyn FnMut()| {
         let payload = catch_unwind(AssertUnwindSafe(call)).unwrap_err();
         (payload.downcast_ref::<String>().cloned(), LINE.lock().unwrap().take())
@@ -435,7 +426,7 @@ fn where_the_system_gives_no_thread_alone() {
         #[cfg(feature = "crossbeam-channel")]
         (fails(&mut || _ = late.done()), Some(line!())),
     ];
-    limited(nix::libc::RLIM_INFINITY);
+    crate::refuse_threads(false);
     for ((text, place), line) in told {
         let text = text.expect("a text");
         assert!(text.starts_with("no thread for the deadlines of tokens: "), "{text}");

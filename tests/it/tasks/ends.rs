@@ -328,15 +328,7 @@ fn nobody_is_left_alone() {
 #[test]
 #[cfg(all(target_os = "linux", not(miri)))]
 fn a_thread_that_is_refused() {
-    let this = std::env::current_exe().unwrap();
-    let run = std::process::Command::new("sh")
-        .args(["-c", "ulimit -v 800000; exec \"$0\" \"$@\""])
-        .arg(this)
-        .args(["--exact", "tasks::ends::a_thread_that_is_refused_alone", "--ignored"])
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && output.contains("1 passed"), "{output}");
+    crate::alone("tasks::ends::a_thread_that_is_refused_alone");
 }
 
 #[test]
@@ -348,28 +340,19 @@ fn a_thread_that_is_refused_alone() {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.at_most(1);
             for _ in 0..3 {
-                // Takes all the room that there is, but for less than a stack.
-                let mut room: Vec<Vec<u8>> = Vec::new();
-                for size in [1 << 26, 1 << 22, 1 << 20] {
-                    loop {
-                        let mut more = Vec::new();
-                        if more.try_reserve_exact(size).is_err() {
-                            break;
-                        }
-                        room.push(more);
-                    }
-                }
                 let theirs = Arc::clone(&captured);
-                match tasks.spawn(move |_| {
+                crate::refuse_threads(true);
+                let spawned = tasks.spawn(move |_| {
                     drop(theirs);
                     Ok(())
-                }) {
+                });
+                crate::refuse_threads(false);
+                match spawned {
                     Err(SpawnError::System(error)) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
                     other => panic!("{other:?}"),
                 }
                 assert_eq!(Arc::strong_count(&captured), 1);
                 assert!(format!("{tasks:?}").contains("at_work: 0"));
-                drop(room);
             }
             tasks.spawn(|_| Ok(5))?.join()
         });
