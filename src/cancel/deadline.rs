@@ -47,19 +47,6 @@ pub(super) unsafe fn enlist(handle: &Handle, entry: &Entry, mut callback: Callba
     }
 }
 
-/// A channel that closes when the token is cancelled or its deadline has passed; closed, if that is so already.
-#[cfg(feature = "crossbeam-channel")]
-#[track_caller]
-pub(super) fn done(handle: &Handle) -> &crossbeam_channel::Receiver<std::convert::Infallible> {
-    let channel = handle.node.flag_channel();
-    if handle.node.has_expired() {
-        handle.node.expire();
-    } else {
-        arm(handle);
-    }
-    channel
-}
-
 impl Due for AtDeadline {
     fn due(&self) {
         let handle = {

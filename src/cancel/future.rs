@@ -35,15 +35,44 @@ struct Until<T: Borrow<CancelToken>> {
     _pinned: PhantomPinned,
 }
 
-impl<'t> CancelledFuture<'t> {
-    pub(super) fn new(token: &'t CancelToken) -> Self {
-        Self(Until::new(token))
+impl CancelToken {
+    /// Returns a future that completes when this token is cancelled or its deadline has passed, with what [`check`](CancelToken::check) says
+    /// then. It runs under any executor.
+    ///
+    /// * It is fused: polled again after it has completed, it completes again.
+    /// * A waker that changes from one poll to the next is honoured: the last one is woken, once.
+    /// * To poll it allocates nothing, but for the first poll under a deadline that nobody has waited for so: that is then watched by a thread
+    ///   of the process. To drop it never waits.
+    /// * The waker is called by the thread that cancels, or that watches the deadlines, as a callback of [`on_cancel`](CancelToken::on_cancel).
+    ///
+    /// # Memory ordering
+    /// A cancel happens-before the poll that reports it.
+    ///
+    /// # Panics
+    /// A poll panics if there is a deadline and the operating system fails to create the thread that watches it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, Stopped};
+    /// use std::future::Future;
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// let token = CancelToken::new();
+    /// let mut cancelled = pin!(token.cancelled());
+    /// let mut context = Context::from_waker(Waker::noop()); // an executor's, in earnest
+    /// assert_eq!(cancelled.as_mut().poll(&mut context), Poll::Pending);
+    /// token.cancel();
+    /// assert_eq!(cancelled.as_mut().poll(&mut context), Poll::Ready(Stopped::Cancelled));
+    /// ```
+    pub fn cancelled(&self) -> CancelledFuture<'_> {
+        CancelledFuture(Until::new(self))
     }
-}
 
-impl CancelledFutureOwned {
-    pub(super) fn new(token: CancelToken) -> Self {
-        Self(Until::new(token))
+    /// Returns the same as [`cancelled`](CancelToken::cancelled), for a future that must not borrow: it holds this handle.
+    pub fn cancelled_owned(self) -> CancelledFutureOwned {
+        CancelledFutureOwned(Until::new(self))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Interrupts of what blocks outside of this crate.
 
 use std::panic::Location;
+use std::ptr;
 
 use super::CancelToken;
 use super::deadline::enlist;
@@ -24,22 +25,74 @@ struct Interrupt<F> {
 /// Tells when an interrupt has ended that was taken out to be called.
 struct Running(AtomicU8);
 
-/// Calls `body`, and `interrupt` if the token ends meanwhile. When this returns or unwinds, the interrupt is not running and
-/// never will.
-#[track_caller]
-pub(super) fn interrupting<R, F: FnOnce() + Send>(token: &CancelToken, interrupt: F, body: impl FnOnce() -> R) -> R {
-    let interrupt = Interrupt { call: UnsafeCell::new(Some(interrupt)), running: Running(AtomicU8::new(0)) };
-    let entry = Entry::new();
-    // SAFETY: it is called while `interrupt` is there: until `Withdraws` has taken it back, or has waited for its end. `F` is Send.
-    let lent = Callback::Lent(unsafe { Lent::new(run::<F>, (&raw const interrupt).cast()) });
-    // SAFETY: the entry is new, and does not move until `Withdraws` has taken it back.
-    let refused = unsafe { enlist(&token.handle, &entry, lent) };
-    if let Err(lent) = refused {
-        lent.call();
-        return body();
+impl CancelToken {
+    /// Calls `body`, which blocks where no token reaches: in a read from a socket, a query, a wait for another process. When the token is cancelled or its
+    /// deadline passes meanwhile, `interrupt` is called, on another thread, to end that.
+    ///
+    /// Both may borrow. The interrupt is called at most once, and when this returns or unwinds, it is not running and never will: if it is
+    /// running, it is waited for. So it must not wait for `body` to return. If the token is cancelled or its deadline has passed already, the interrupt is
+    /// called first, by this call, and then `body`, which will find it done: a socket that is shut down, for example.
+    ///
+    /// The result is that of `body`, whether it was interrupted or not; what it says of an interrupt is not this crate's to know. Mostly the token is
+    /// [checked](CancelToken::check) first, as in the example.
+    ///
+    /// [`on_cancel`](CancelToken::on_cancel) says more of when and where the interrupt is called, and of panics. [The recipes](crate::recipes::waiting) interrupt
+    /// a child process and an SQLite query.
+    ///
+    /// # Memory ordering
+    /// As for [`on_cancel`](CancelToken::on_cancel). And what the interrupt did happens-before the return.
+    ///
+    /// # Panics
+    /// If there is a deadline and the operating system fails to create the thread that watches it; and where the interrupt is called at once, if
+    /// it does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::CancelToken;
+    /// use std::io::{self, Read};
+    /// use std::net::{Shutdown, TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// fn read(mut stream: &TcpStream, token: &CancelToken) -> io::Result<String> {
+    ///     let mut answer = String::new();
+    ///     let interrupt = || drop(stream.shutdown(Shutdown::Both)); // wakes whoever reads from it
+    ///     let read = token.interrupting(interrupt, || stream.read_to_string(&mut answer));
+    ///     token.check()?; // a Stopped, which becomes an io::Error
+    ///     read.map(|_| answer)
+    /// }
+    ///
+    /// let silent = TcpListener::bind("127.0.0.1:0")?; // never answers
+    /// let token = CancelToken::new().child_within(Duration::from_millis(20));
+    /// let stopped = read(&TcpStream::connect(silent.local_addr()?)?, &token).unwrap_err();
+    /// assert_eq!(stopped.kind(), io::ErrorKind::TimedOut);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn interrupting<R>(&self, interrupt: impl FnOnce() + Send, body: impl FnOnce() -> R) -> R {
+        let interrupt = Interrupt { call: UnsafeCell::new(Some(interrupt)), running: Running(AtomicU8::new(0)) };
+        let entry = Entry::new();
+        // SAFETY: it is called while `interrupt` is there: until `Withdraws` has taken it back, or has waited for its end.
+        let lent = unsafe { interrupt.lend() };
+        // SAFETY: the entry is new, and does not move until `Withdraws` has taken it back.
+        let refused = unsafe { enlist(&self.handle, &entry, lent) };
+        if let Err(lent) = refused {
+            lent.call();
+            return body();
+        }
+        let _withdraws =
+            Withdraws { token: self, entry: &entry, running: &interrupt.running, place: Location::caller() };
+        body()
     }
-    let _withdraws = Withdraws { token, entry: &entry, running: &interrupt.running, place: Location::caller() };
-    body()
+}
+
+impl<F: FnOnce() + Send> Interrupt<F> {
+    /// # Safety
+    /// The callback is called or dropped while this is there; if it was called, until `running` says that it has ended.
+    unsafe fn lend(&self) -> Callback {
+        // SAFETY: passed on to the caller; the closure is Send.
+        Callback::Lent(unsafe { Lent::new(run::<F>, ptr::from_ref(self).cast()) })
+    }
 }
 
 /// Calls an interrupt, and says when it has ended, also by a panic.

@@ -46,10 +46,62 @@ unsafe impl Send for OnCancel {}
 // SAFETY: as above.
 unsafe impl Sync for OnCancel {}
 
+impl CancelToken {
+    /// Registers a callback, which is called once: when this token is cancelled, or when its deadline has passed.
+    ///
+    /// * If the token is cancelled or its deadline has passed already, the callback is called at once, by this call.
+    /// * A cancel calls it on the thread that cancels, before [`cancel`](CancelToken::cancel) returns, after the threads under all tokens
+    ///   concerned were woken, outside of every lock. At a deadline it is called on the thread that watches the deadlines of the
+    ///   process. So it should not block: other callbacks wait for it, and at a deadline those of all other deadlines as well.
+    /// * One cancel calls the callbacks of one token in the order of their registration, and those of a token before those of its children.
+    ///   If a deadline and a cancel come at the same time, the callbacks are divided between them, and neither waits for what the other has
+    ///   begun with. Until it has begun, a callback can be taken back.
+    /// * It may use tokens as it likes: cancel, register, drop. A callback that cancels another token, whose callback cancels another, and
+    ///   so on, uses the stack in proportion.
+    /// * A panic does not keep the others from being called. Then the first is resumed out of `cancel`, unless that runs as its thread
+    ///   panics. At a deadline, it is told by the panic hook only.
+    ///
+    /// To drop the [`OnCancel`] takes the callback back, without waiting; [`detach`](OnCancel::detach) leaves it to the token.
+    ///
+    /// A forked child has none of its parent's threads. There a cancel calls what was registered before the fork, too; a deadline does if
+    /// somebody registers, polls or asks for `done` under the same token there before it.
+    ///
+    /// # `on_cancel` or `interrupting`
+    /// [`interrupting`](CancelToken::interrupting) around a call that blocks: its interrupt may borrow, and is not running any more when the
+    /// call is over. `on_cancel` where there is no such call.
+    ///
+    /// # Memory ordering
+    /// What precedes the registration, and what precedes the cancel that took effect, happens-before the callback.
+    ///
+    /// # Panics
+    /// If there is a deadline and the operating system fails to create the thread that watches it; and where the callback is called at once, if
+    /// it does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use raddle::{CancelToken, ShardedCounter};
+    /// use std::sync::Arc;
+    ///
+    /// let (request, aborted) = (CancelToken::new(), Arc::new(ShardedCounter::new()));
+    /// let counts = request.on_cancel({
+    ///     let aborted = aborted.clone();
+    ///     move || aborted.inc()
+    /// });
+    /// request.cancel();
+    /// assert_eq!(aborted.sum(), 1);
+    /// # drop(counts);
+    /// ```
+    #[track_caller]
+    pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) -> OnCancel {
+        OnCancel::new(self, Callback::Run(Box::new(callback)))
+    }
+}
+
 impl OnCancel {
     /// Registers the callback, or calls it.
     #[track_caller]
-    pub(super) fn new(token: &CancelToken, callback: Callback) -> Self {
+    fn new(token: &CancelToken, callback: Callback) -> Self {
         let token = token.clone();
         // Owned by way of the pointer from here on: the list has a copy of it.
         let entry = NonNull::from(Box::leak(Box::new(Entry::new())));

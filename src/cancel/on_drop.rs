@@ -30,11 +30,14 @@ pub struct CancelOnDrop {
     token: Option<CancelToken>,
 }
 
-impl CancelOnDrop {
-    pub(super) fn new(token: CancelToken) -> Self {
-        Self { token: Some(token) }
+impl CancelToken {
+    /// Returns a guard that cancels this token when it is dropped; [`CancelOnDrop`] has an example.
+    pub fn cancel_on_drop(&self) -> CancelOnDrop {
+        CancelOnDrop { token: Some(self.clone()) }
     }
+}
 
+impl CancelOnDrop {
     /// Consumes the guard and returns its token, without cancelling it.
     ///
     /// # Examples

@@ -86,7 +86,8 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        debug_assert!(self.callback.get_mut().is_none(), "an entry leaves its list before it ends");
+        // Also where models run, without debug assertions.
+        assert!(self.callback.get_mut().is_none(), "an entry leaves its list before it ends");
     }
 }
 
@@ -133,7 +134,7 @@ impl Callbacks {
     /// # Safety
     /// The lock is held.
     pub(super) unsafe fn pop(&self) -> Option<(Callback, Option<Box<Entry>>)> {
-        // SAFETY: passed on to the caller; the box was made by `Box::into_raw` (`detach`), and nothing refers to it any more.
+        // SAFETY: passed on to the caller; the box was leaked (`detach`), and nothing refers to it any more.
         unsafe {
             let first = self.0.first()?;
             let detached = first.detached.shared().as_ref().copied();
@@ -157,7 +158,7 @@ impl Callbacks {
     /// Gives an entry to the list; or back to the caller, if it has left the list.
     ///
     /// # Safety
-    /// The lock is held. The entry was pushed here, and its pointer is from `Box::into_raw`.
+    /// The lock is held. The entry was pushed here, and its pointer is that of a leaked box.
     pub(super) unsafe fn detach(&self, entry: NonNull<Entry>) -> Option<Box<Entry>> {
         // SAFETY: passed on to the caller; the box is used by the list from here on, or by nobody but the caller.
         unsafe {

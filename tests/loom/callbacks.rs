@@ -286,7 +286,7 @@ fn cancelled_after_the_deadline() {
     });
 }
 
-/// Fails if a future misses the deadline, or a callback is registered past it and not called. Two threads.
+/// Fails if a callback that is registered at the deadline is not called. Two threads.
 #[test]
 fn registered_at_the_deadline() {
     explore([38_407, 15_231], &["node.enlist-late"], || {
@@ -296,6 +296,62 @@ fn registered_at_the_deadline() {
         notes(&token, &called, "called");
         // It is gone, and with it a callback that was not called, unless the alarm keeps it.
         std::mem::forget(token);
+    });
+}
+
+/// Fails if a future misses the deadline. Two threads.
+#[test]
+fn polled_at_the_deadline() {
+    explore([551, 204], &[], || {
+        let token = CancelToken::new().child_within(SECOND);
+        let woken = Arc::new(Woken::default());
+        let judge = Judge::new({
+            let woken = woken.clone();
+            move |ready: Vec<bool>| assert_eq!(woken.0.0.get(), u32::from(ready == [false]), "{ready:?}")
+        });
+        let passes = judge.clone();
+        spawn(move || {
+            clock::advance(SECOND);
+            drop(passes);
+        });
+        let mut future = Box::pin(token.cancelled_owned());
+        let polled = poll(future.as_mut(), &woken);
+        assert!(polled.is_pending() || polled == Poll::Ready(Stopped::TimedOut));
+        judge.note(polled.is_ready());
+        // Whoever is pending stays registered.
+        std::mem::forget(future);
+    });
+}
+
+/// Fails if a call is left while an interrupt runs that the deadline calls, or does not see what that did. Two threads.
+#[test]
+fn interrupted_at_the_deadline() {
+    explore([9_976, 991], &["node.enlist-late", "interrupting.woke"], || {
+        let token = CancelToken::new().child_within(SECOND);
+        spawn(|| clock::advance(SECOND));
+        let interrupts = UnsafeCell::new(0);
+        let lent = SendIt(&interrupts);
+        let interrupt = || {
+            let lent = &lent;
+            // SAFETY: used by nobody else meanwhile, which loom checks.
+            *unsafe { lent.0.exclusive() } += 1;
+        };
+        token.interrupting(interrupt, || ());
+        // SAFETY: as above.
+        assert!(unsafe { *interrupts.shared() } <= 1);
+    });
+}
+
+/// Fails if two tokens that have a deadline in common tell different things of what came first, it or a cancel of both. Two threads.
+#[test]
+fn one_moment_for_all() {
+    explore([3, 2], &["tree.down"], || {
+        let parent = CancelToken::new().child_within_because(SECOND, "deadline");
+        let child = parent.child();
+        spawn(|| clock::advance(SECOND));
+        parent.cancel_with("cancel");
+        let [first, second] = [&parent, &child].map(|token| token.cause().unwrap().to_string());
+        assert_eq!(first, second);
     });
 }
 

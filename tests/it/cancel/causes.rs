@@ -71,8 +71,10 @@ fn the_first_of_cancels_and_deadlines_is_the_cause() {
     // By a token above, before there was a deadline.
     let parent = root();
     parent.cancel_with("finished");
-    let late = parent.child_within_because(LONG, "too slow");
-    assert_eq!([end(&late), end(&late.child())], [(); 2].map(|()| says(CANCELLED, "finished")));
+    for within in [LONG, OVER] {
+        let late = parent.child_within_because(within, "too slow");
+        assert_eq!([end(&late), end(&late.child())], [(); 2].map(|()| says(CANCELLED, "finished")));
+    }
     let child = slow(OVER).child();
     child.cancel_with("child");
     assert_eq!(end(&child), says(CANCELLED, "too slow"), "the deadline is the child's as well");
@@ -92,6 +94,8 @@ fn a_cancel_before_the_deadline_stays_the_cause() {
     below.cancel_with("late");
     assert!(!was_early || end(&early) == says(CANCELLED, "early"));
     assert_eq!([end(&token), end(&below)], [says(EXPIRED, "too slow"), says(CANCELLED, "too slow")]);
+    // Nor does a child that is made now, whose deadline that is.
+    assert_eq!(end(&early.child()), end(&early));
 }
 
 /// Fails if a cause is another deadline's than that which a token has.

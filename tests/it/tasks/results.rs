@@ -298,6 +298,33 @@ fn what_is_not_the_result_is_dropped() {
     });
 }
 
+/// Fails if a panic of a drop, which comes at the end, goes before a task's own.
+#[test]
+fn drops_come_after_what_has_happened() {
+    watched(|_| {
+        let drops = &AtomicUsize::new(0);
+        let payload = panic_of(|| {
+            scope(Limit::NEVER, |tasks| {
+                let begin = |panics: Option<u32>, fails: bool| {
+                    let (go, gone) = mpsc::channel::<()>();
+                    let task = tasks.spawn(move |_| {
+                        let _ = gone.recv();
+                        if fails { Err::<(), _>(Dropped(drops, panics)) } else { panic_with(2) }
+                    });
+                    (go, task.unwrap())
+                };
+                for (go, task) in [begin(None, true), begin(Some(1), true), begin(None, false)] {
+                    drop(go);
+                    until_finished(&task);
+                }
+                Ok(())
+            })
+            .map_err(drop)
+        });
+        assert_eq!((payload, drops.load(Relaxed)), (2, 2));
+    });
+}
+
 /// Fails if a payload that panics in its drop ends the process, or goes before the first.
 #[test]
 fn payloads_that_panic() {
