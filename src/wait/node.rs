@@ -161,7 +161,8 @@ impl Node {
         let late = if late { LATE } else { 0 };
         // Release: pairs with the Acquire in `load`.
         let old = self.state.fetch_or(CANCELLED | own | late, ord!("node.cancel", Release));
-        debug_assert_eq!(old & CANCELLED, 0, "a node is cancelled once");
+        // Also where models run, without debug assertions.
+        assert_eq!(old & CANCELLED, 0, "a node is cancelled once");
         if old & PARKED != 0 && step!("node.cancel-wakes-waiters") {
             covered!("node.cancel-parked");
             // SAFETY: there is no callback.
