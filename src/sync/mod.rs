@@ -49,10 +49,13 @@ pub(crate) use world::{
 #[cfg(not(all(loom, any(test, feature = "loom"))))]
 pub(crate) use world::PerProcess;
 
+mod first_panic;
 mod names;
 mod panic_watch;
 
+pub(crate) use first_panic::{FirstPanic, Payload};
 pub(crate) use names::{class_name, name_class, next_numbers};
 pub(crate) use panic_watch::PanicWatch;
 pub(crate) use std::time::Instant;
-pub(crate) use world::{panicking, thread_id};
+use world::panicking;
+pub(crate) use world::thread_id;

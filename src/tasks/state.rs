@@ -10,7 +10,6 @@
 //! 2. A task is marked as ended when its thread has stored the result and uses nothing of the task any more.
 //! 3. The entry of a task is in the list from when it is started until the task has ended.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,11 +19,8 @@ use std::sync::Arc;
 use super::chain::Chain;
 use super::error::SpawnError;
 use crate::record::{Call, Record, What};
-use crate::sync::{Lock, ParkToken, Running, ThreadId, covered, step, thread_id};
+use crate::sync::{Lock, ParkToken, Payload, Running, ThreadId, covered, step, thread_id};
 use crate::{CancelToken, Semaphore};
-
-/// What a panic carries.
-pub(super) type Payload = Box<dyn Any + Send>;
 
 /// A line of the program.
 pub(super) type Place = &'static std::panic::Location<'static>;

@@ -59,6 +59,12 @@ fn alone(name: &str) {
     assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"));
 }
 
+/// How many threads this process has. A thread is counted as soon as it is made, and until it is gone.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
 /// Has the system refuse threads, or not any more: less room than for the stack of one is left. For a test that is alone in its process.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn refuse_threads(refuse: bool) {

@@ -270,7 +270,8 @@ fn the_thread_goes_with_the_last_deadline_alone() {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    use crate::threads;
+
     watched(move |_| {
         let before = threads();
         let until = |count| {

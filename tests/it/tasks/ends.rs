@@ -278,7 +278,8 @@ fn nobody_is_left() {
 #[ignore = "run by the test above"]
 #[cfg(all(target_os = "linux", not(miri)))]
 fn nobody_is_left_alone() {
-    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    use crate::threads;
+
     let memory = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
