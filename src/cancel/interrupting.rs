@@ -33,6 +33,9 @@ impl CancelToken {
     /// running, it is waited for. So it must not wait for `body` to return. If the token is cancelled or its deadline has passed already, the interrupt is
     /// called first, by this call, and then `body`, which will find it done: a socket that is shut down, for example.
     ///
+    /// It may come at any moment of `body`, also when that has done its work already: let it end what this call does and nothing that others do with the same
+    /// thing later or elsewhere.
+    ///
     /// The result is that of `body`, whether it was interrupted or not; what it says of an interrupt is not this crate's to know. Mostly the token is
     /// [checked](CancelToken::check) first, as in the example.
     ///

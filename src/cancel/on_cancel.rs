@@ -119,6 +119,8 @@ impl OnCancel {
     ///
     /// A callback that has captured a handle of its own token, or of one below it, keeps both until it is called, like a cycle of
     /// `Arc`s. Callbacks that hold tokens whose callbacks hold tokens, and so on, are dropped recursively, on the stack.
+    /// If two callbacks of one token that goes are dropped uncalled and the drops of both panic, the process aborts, as it does for
+    /// the elements of a `Vec`.
     ///
     /// # Examples
     ///

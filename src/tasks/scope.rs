@@ -20,10 +20,10 @@ use crate::{CancelToken, Limit};
 /// * else the first error is returned;
 /// * else the body's value.
 ///
-/// What [`Task::join`] has taken does not count here: it was the body's to decide about, or a task's. So that a body which joins its tasks
-/// in order, and gets "cancelled" from the one before that which failed, need not look for the cause, its error comes after those that
-/// came before it. But it has seen a failure that it has joined: if that came first, the body's error counts as that one does. (The body only: the
-/// error of a task that has joined another counts as of when it was returned.)
+/// What [`Task::join`](crate::Task::join) has taken does not count here: it was the body's to decide about, or a task's. So that a body
+/// which joins its tasks in order, and gets "cancelled" from the one before that which failed, need not look for the cause, its error
+/// comes after those that came before it. But it has seen a failure that it has joined: if that came first, the body's error counts as
+/// that one does. (The body only: the error of a task that has joined another counts as of when it was returned.)
 ///
 /// Errors and payloads that are not the result are dropped, as is the body's value. A panic of such a drop counts as one, too.
 ///
@@ -51,7 +51,7 @@ use crate::{CancelToken, Limit};
 ///
 /// # Memory ordering
 /// All before the call of [`spawn`](Tasks::spawn) happens-before the task; and all that a task did happens-before the return of its
-/// [`join`](Task::join), and of this call. A failure of a task happens-before what sees the token cancelled by it.
+/// [`join`](crate::Task::join), and of this call. A failure of a task happens-before what sees the token cancelled by it.
 ///
 /// A task's captures are dropped on its thread before its result can be had and its [place](Tasks::at_most) is given back; its
 /// thread-locals
@@ -61,7 +61,7 @@ use crate::{CancelToken, Limit};
 /// As above, if a task or the body did.
 ///
 /// # Errors
-/// As above. The type of the error is that of the tasks and the body. If it can be made of a [`SpawnError`], `?` does so behind a
+/// As above. The type of the error is that of the tasks and the body. If it can be made of a [`SpawnError`](crate::SpawnError), `?` does so behind a
 /// `spawn`. Something has to name it: the function's return type, or the body's last line, `Ok::<_, SpawnError>(())`.
 ///
 /// # `scope`, `std::thread::scope` or a wait-group
