@@ -1,18 +1,17 @@
 //! The acceptance tests of the corrected loom, which published loom must fail.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
-use super::mirror::{self, Files};
-use super::{build, each, loom};
+use super::{build, each};
 
-const TESTS: &str = "xtask/loom/acceptance";
+const TESTS: &str = "loomed-acceptance";
 
 /// Runs them on the corrected loom, and enough of them on the published one to see it fail.
 pub(super) fn run() -> Result<(), String> {
-    let corrected = build("acceptance", Some(&loom::correct()?))?;
-    let published = build("acceptance-on-published", None)?;
+    let corrected = build::corrected(TESTS)?;
+    let published = build::published(TESTS)?;
 
     eprintln!("== acceptance tests on corrected loom");
     if !passes(&corrected, &[]) {
@@ -39,20 +38,4 @@ fn passes(binary: &Path, tests: &[&str]) -> bool {
         println!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
     }
     output.status.success()
-}
-
-/// Builds a copy of the tests on the loom at that path, or on the published one.
-fn build(name: &str, loom: Option<&Path>) -> Result<PathBuf, String> {
-    let folder = super::corrected().join(name);
-    let mut files = Files::new();
-    for name in ["src", "Cargo.toml"] {
-        mirror::collect(&super::root().join(TESTS), Path::new(name), &mut files)?;
-    }
-    if let Some(loom) = loom {
-        let manifest = files.get_mut(Path::new("Cargo.toml")).expect("it was collected");
-        *manifest = mirror::with_loom(&String::from_utf8_lossy(manifest), loom).into_bytes();
-    }
-    mirror::update(&folder, &files)?;
-    mirror::lock(&folder)?;
-    build::executable(build::below(&folder), &["--lib"])
 }

@@ -1,22 +1,30 @@
-//! Building test binaries with cargo.
+//! Building test programs on either loom.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Cargo, in a folder below `target/`, for a build under loom. What it has in common with the crate's own is built once.
-pub(super) fn below(folder: &Path) -> Command {
+/// What `cargo test` is told besides the package.
+const BUILD: [&str; 5] = ["--release", "--lib", "--no-run", "--message-format=json-render-diagnostics", "--package"];
+
+/// The test program of a package's library on loom as published.
+pub(super) fn published(package: &str) -> Result<PathBuf, String> {
     let mut cargo = crate::cargo();
-    cargo.current_dir(folder).envs(crate::LOOM.iter().copied());
-    cargo.env("CARGO_TARGET_DIR", super::root().join("target/loom"));
-    cargo
+    cargo.envs(crate::LOOM.iter().copied()).arg("test");
+    executable(cargo, package)
 }
 
-/// Builds the test binary that the arguments name, in release; its path.
-pub(super) fn executable(mut cargo: Command, args: &[&str]) -> Result<PathBuf, String> {
-    cargo.args(["test", "--release", "--no-run", "--message-format=json-render-diagnostics"]).args(args);
-    let output = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo did not start: {error}"))?;
+/// The same on the corrected loom.
+pub(super) fn corrected(package: &str) -> Result<PathBuf, String> {
+    let mut cargo = crate::cargo();
+    cargo.args(["run", "--quiet", "--package=cargo-loomed", "--", "test"]);
+    executable(cargo, package)
+}
+
+fn executable(mut test: Command, package: &str) -> Result<PathBuf, String> {
+    let output = test.args(BUILD).arg(package).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("cargo did not start: {error}"))?;
     if !output.status.success() {
-        return Err(format!("cargo test --no-run: {}", output.status));
+        return Err(format!("cargo test --no-run --package {package}: {}", output.status));
     }
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
     let executable = messages.lines().rev().find_map(|line| {

@@ -1,18 +1,17 @@
 //! All models, on loom as published and on the corrected one: `cargo xtask models`.
 //!
-//! The corrected loom, a copy of the crate that depends on it, and the acceptance tests of that loom are kept up to date
-//! in `target/corrected-loom`. `xtask/loom/README.md` says what is corrected, and how that is tested.
+//! `loomed/README.md` says what is corrected, and how that is tested.
 
 mod acceptance;
 mod build;
 mod each;
-mod loom;
-mod mirror;
 
 pub(super) use each::unbounded;
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Whose models they are.
+const CRATE: &str = "raddle";
 
 /// What is run besides the models that end within seconds, on both looms.
 #[derive(Clone, Copy, PartialEq)]
@@ -45,7 +44,7 @@ pub(super) fn passing(acceptance: bool) -> Option<(PathBuf, Vec<String>)> {
             super::table::check()?;
             acceptance::run()?;
         }
-        corrected_binary()
+        build::corrected(CRATE)
     };
     let binary = binary().map_err(|error| eprintln!("{error}")).ok()?;
     eprintln!("== models on corrected loom");
@@ -61,7 +60,7 @@ pub(super) fn passing(acceptance: bool) -> Option<(PathBuf, Vec<String>)> {
 ///
 /// Each in a process of its own: within one they hold each other up, as every execution maps its threads' stacks anew.
 pub(super) fn published() -> bool {
-    match published_binary() {
+    match build::published(CRATE) {
         Ok(binary) => {
             let models = each::run(&binary, false);
             let failed = models.iter().filter(|model| !model.passed).count();
@@ -78,14 +77,12 @@ pub(super) fn published() -> bool {
 fn all(extent: Extent) -> Result<bool, String> {
     let table = extent == Extent::Table;
     let slow = table || extent == Extent::Slow;
-    let lock = root().join("Cargo.lock");
-    let locked = fs::read(&lock).map_err(|error| format!("Cargo.lock: {error}"))?;
 
     if !table {
         super::table::check()?;
     }
     acceptance::run()?;
-    let binaries = [("published", published_binary()?), ("corrected", corrected_binary()?)];
+    let binaries = [("published", build::published(CRATE)?), ("corrected", build::corrected(CRATE)?)];
     let (mut passed, mut failed) = (0, 0);
     let mut output = String::new();
     for (loom, binary) in binaries {
@@ -100,29 +97,11 @@ fn all(extent: Extent) -> Result<bool, String> {
         }
     }
 
-    if fs::read(&lock).ok().as_ref() != Some(&locked) {
-        return Err("Cargo.lock has changed meanwhile".to_owned());
-    }
     if table && failed == 0 {
         super::table::write(&output)?;
     }
     println!("{passed} passed, {failed} failed");
     Ok(failed == 0)
-}
-
-/// The models on loom as published; the path of the test binary.
-fn published_binary() -> Result<PathBuf, String> {
-    let mut cargo = super::cargo();
-    cargo.envs(super::LOOM.iter().copied());
-    build::executable(cargo, &["--lib"])
-}
-
-/// The models on the corrected loom, brought up to date; the path of the test binary.
-fn corrected_binary() -> Result<PathBuf, String> {
-    let loom = loom::correct()?;
-    let folder = corrected().join("raddle");
-    mirror::of_the_crate(&folder, &loom)?;
-    build::executable(build::below(&folder), &["--lib"])
 }
 
 /// The models of a test binary that end within seconds.
@@ -134,14 +113,4 @@ pub(super) fn names(binary: &Path) -> Vec<String> {
 /// The others.
 pub(super) fn slow(binary: &Path) -> Vec<String> {
     each::list(binary, &["--ignored"])
-}
-
-/// The root of the repository.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the repository")
-}
-
-/// Where everything about the corrected loom is kept.
-fn corrected() -> PathBuf {
-    root().join("target/corrected-loom")
 }

@@ -3,7 +3,7 @@
 //! Random programs, the same ones every time, are explored by loom and by brute force; [`litmus`] has those that are
 //! worth a name. `cargo xtask models` runs this on the corrected loom, which must pass, and on the published one, which
 //! must not.
-#![cfg(test)]
+#![cfg(all(test, loom))]
 
 mod c11;
 mod explore;

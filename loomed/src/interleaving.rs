@@ -1,0 +1,127 @@
+//! The execution that failed, for a person to follow.
+
+use std::fmt::{self, Write};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The operations of an execution, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Interleaving {
+    pub(crate) steps: Vec<Step>,
+    /// What the panics said, with the source lines that loom knows when it repeats an execution.
+    pub(crate) said: String,
+    /// Whether it failed this time, too.
+    pub(crate) repeated: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) thread: usize,
+    /// `file:line:column`, or nothing where loom does not know.
+    pub(crate) place: String,
+    /// With the value that was read or written.
+    pub(crate) operation: String,
+    /// What it is done to: `#` and a number.
+    pub(crate) object: String,
+    /// Where that was made.
+    pub(crate) made_at: String,
+    /// The line of the source.
+    pub(crate) source: String,
+    /// A panic was under way.
+    pub(crate) unwinding: bool,
+}
+
+/// Reads the steps that loom told. Places are relative to one of the folders.
+pub(crate) fn read(report: &Path, folders: &[PathBuf]) -> Vec<Step> {
+    let text = fs::read_to_string(report).unwrap_or_default();
+    text.lines().filter_map(|told| step(told, folders)).collect()
+}
+
+fn step(told: &str, folders: &[PathBuf]) -> Option<Step> {
+    let fields: Vec<_> = told.split('\t').collect();
+    let ["step", unwinding, thread, place, operation, ref object @ ..] = fields[..] else { return None };
+    Some(Step {
+        thread: thread.parse().ok()?,
+        place: place.to_owned(),
+        operation: operation.to_owned(),
+        object: object.first().copied().unwrap_or_default().to_owned(),
+        made_at: object.get(1).copied().unwrap_or_default().to_owned(),
+        source: source(place, folders).unwrap_or_default(),
+        unwinding: !unwinding.is_empty(),
+    })
+}
+
+/// The line of the source at `file:line:column`.
+fn source(place: &str, folders: &[PathBuf]) -> Option<String> {
+    let mut parts = place.rsplitn(3, ':');
+    let (_, line, file) = (parts.next()?, parts.next()?.parse::<usize>().ok()?, parts.next()?);
+    let text = folders.iter().find_map(|folder| fs::read_to_string(folder.join(file)).ok())?;
+    text.lines().nth(line.checked_sub(1)?).map(|line| line.trim().to_owned())
+}
+
+/// Without the column.
+fn line_of(place: &str) -> &str {
+    place.rsplit_once(':').map_or(place, |(line, _)| line)
+}
+
+/// More of a source line is not shown.
+const WIDTH: usize = 70;
+
+impl fmt::Display for Interleaving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps: Vec<_> = self.steps.iter().filter(|step| !step.unwinding).collect();
+        let operations = steps.iter().map(|step| format!("{} {}", step.operation, step.object).trim_end().to_owned());
+        let operations: Vec<_> = operations.collect();
+        let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let places = widest(&mut steps.iter().map(|step| line_of(&step.place).len()));
+        let width = widest(&mut operations.iter().map(String::len));
+        let mut last = None;
+        for (step, operation) in steps.iter().zip(&operations) {
+            if last.is_some_and(|last| last != step.thread) {
+                writeln!(f, "    -- thread {} runs", step.thread)?;
+            }
+            last = Some(step.thread);
+            let mut line = format!("    {}  {:places$}  {operation:width$}", step.thread, line_of(&step.place));
+            if !step.source.is_empty() {
+                write!(line, "  | {}", step.source.chars().take(WIDTH).collect::<String>())?;
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        let mut objects: Vec<_> =
+            steps.iter().filter(|step| !step.made_at.is_empty()).map(|step| (&step.object, &step.made_at)).collect();
+        objects.sort_by_key(|(object, _)| object[1..].parse::<usize>().unwrap_or_default());
+        objects.dedup();
+        for (object, made_at) in objects {
+            writeln!(f, "    ({object} is that of {})", line_of(made_at))?;
+        }
+        if steps.iter().any(|step| step.operation.contains("SeqCst")) {
+            writeln!(
+                f,
+                "    (loom takes SeqCst accesses for AcqRel: what only their total order forbids is no error)"
+            )?;
+        }
+        for line in self.said.lines().filter(|line| !line.trim().is_empty()) {
+            writeln!(f, "    > {line}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_each_operation_and_each_switch() {
+        let told = "step\t\t0\tno/such.rs:3:9\tspawns thread 1\nstep\t\t1\tno/such.rs:4:9\tloads 0 (Relaxed)\t#2\tno/such.rs:1:1\n\
+                    step\t\t0\tno/such.rs:5:9\tstores 1 (Release)\t#2\tno/such.rs:1:1\nstep\t!\t0\t\tends\nnoise\n";
+        let steps: Vec<_> = told.lines().filter_map(|line| step(line, &[])).collect();
+        assert_eq!(steps.len(), 4);
+        let shown = Interleaving { steps, said: "lost\n".to_owned(), repeated: true }.to_string();
+        let expected = "    0  no/such.rs:3  spawns thread 1\n    -- thread 1 runs\n    1  no/such.rs:4  loads 0 (Relaxed) #2\n\
+                        \x20   -- thread 0 runs\n    0  no/such.rs:5  stores 1 (Release) #2\n    (#2 is that of no/such.rs:1)\n    > lost\n";
+        assert_eq!(shown, expected);
+    }
+}
