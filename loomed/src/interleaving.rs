@@ -61,9 +61,13 @@ fn source(place: &str, folders: &[PathBuf]) -> Option<String> {
     text.lines().nth(line.checked_sub(1)?).map(|line| line.trim().to_owned())
 }
 
-/// Without the column.
+/// Without the column, without the folder of the registry, and nothing within std, whose code drops things for others.
 fn line_of(place: &str) -> &str {
-    place.rsplit_once(':').map_or(place, |(line, _)| line)
+    if place.starts_with("/rustc/") {
+        return "";
+    }
+    let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
+    line.split_once("/registry/src/").and_then(|(_, rest)| Some(rest.split_once('/')?.1)).unwrap_or(line)
 }
 
 /// More of a source line is not shown.
@@ -112,6 +116,16 @@ impl fmt::Display for Interleaving {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_shown_as_short_as_they_are_clear() {
+        assert_eq!(line_of("src/lib.rs:3:9"), "src/lib.rs:3");
+        assert_eq!(
+            line_of("/home/x/.cargo/registry/src/index.crates.io-1/slab-0.1.0/src/a.rs:3:9"),
+            "slab-0.1.0/src/a.rs:3"
+        );
+        assert_eq!(line_of("/rustc/abc/library/core/src/ptr/mod.rs:805:1"), "");
+    }
 
     #[test]
     fn a_line_for_each_operation_and_each_switch() {

@@ -1,6 +1,5 @@
 //! The workspace whose tests are run, as cargo knows it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,21 +24,28 @@ struct Metadata {
     workspace_root: PathBuf,
     target_directory: PathBuf,
     packages: Vec<Package>,
+    resolve: Option<Resolve>,
+}
+
+#[derive(Default, Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+/// What a package depends on, by the ids of packages.
+#[derive(Deserialize)]
+struct Node {
+    id: String,
+    dependencies: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct Package {
+    id: String,
     name: String,
     version: String,
     source: Option<String>,
     manifest_path: PathBuf,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    req: String,
 }
 
 /// Cargo, as it was called.
@@ -70,7 +76,7 @@ impl Project {
             cargo.env("RUSTFLAGS", flags(&args.cfgs()));
             cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
         })?;
-        let (loom, published) = the_one(&metadata.packages)?;
+        let (loom, published) = the_one(&metadata.packages, &metadata.resolve.unwrap_or_default())?;
         Ok(Self { root, target, loom, published })
     }
 }
@@ -110,18 +116,16 @@ fn metadata(args: &Args, asked: &[OsString], change: impl FnOnce(&mut Command)) 
 }
 
 /// The version of the one loom, and the folder of its source.
-fn the_one(packages: &[Package]) -> Result<(String, PathBuf), String> {
-    let looms: Vec<_> = packages.iter().filter(|package| package.name == "loom").collect();
+fn the_one(packages: &[Package], resolve: &Resolve) -> Result<(String, PathBuf), String> {
+    let mut looms: Vec<_> = packages.iter().filter(|package| package.name == "loom").collect();
+    looms.sort_by(|a, b| a.version.cmp(&b.version));
     let [loom] = looms[..] else {
         if looms.is_empty() {
             return Err("no package here uses loom, as Cargo.lock has it".to_owned());
         }
-        let users: BTreeMap<_, _> = looms.iter().map(|loom| (&loom.version, users(packages, &loom.version))).collect();
-        let listed: Vec<_> = users.iter().map(|(version, users)| format!("loom {version}{users}")).collect();
-        return Err(format!(
-            "Cargo.lock has several versions of loom, and only one can be patched: {}",
-            listed.join("; ")
-        ));
+        let listed = looms.iter().map(|loom| format!("loom {} for {}", loom.version, users(packages, resolve, loom)));
+        let listed: Vec<_> = listed.collect();
+        return Err(format!("Cargo.lock has several versions of loom, and one can be patched: {}", listed.join("; ")));
     };
     if !VERSIONS.contains(&&*loom.version) {
         let known = VERSIONS.join(", ");
@@ -141,30 +145,24 @@ fn the_one(packages: &[Package]) -> Result<(String, PathBuf), String> {
     Ok((loom.version.clone(), folder))
 }
 
-/// Who asks for a version like that.
-fn users(packages: &[Package], version: &str) -> String {
-    let line = |version: &str| version.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
-    let asks = |dependency: &Dependency| {
-        dependency.name == "loom" && line(dependency.req.trim_start_matches(['^', '=', '~', ' '])) == line(version)
-    };
-    let names: Vec<_> =
-        packages.iter().filter(|package| package.dependencies.iter().any(asks)).map(|package| &*package.name).collect();
-    if names.is_empty() { String::new() } else { format!(" (for {})", names.join(", ")) }
+/// The names of the packages that depend on that one.
+fn users(packages: &[Package], resolve: &Resolve, used: &Package) -> String {
+    let nodes = resolve.nodes.iter().filter(|node| node.dependencies.contains(&used.id));
+    let names = nodes.filter_map(|node| packages.iter().find(|package| package.id == node.id));
+    names.map(|package| &*package.name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn package(name: &str, version: &str, source: Option<&str>, asks: &[(&str, &str)]) -> Package {
-        let dependencies =
-            asks.iter().map(|(name, req)| Dependency { name: (*name).to_owned(), req: (*req).to_owned() }).collect();
+    fn package(name: &str, version: &str, source: Option<&str>) -> Package {
         Package {
+            id: format!("{name}@{version}"),
             name: name.to_owned(),
             version: version.to_owned(),
             source: source.map(str::to_owned),
             manifest_path: format!("/sources/{name}-{version}/Cargo.toml").into(),
-            dependencies,
         }
     }
 
@@ -172,31 +170,34 @@ mod tests {
 
     #[test]
     fn the_source_of_the_one_version() {
-        let found = the_one(&[package("mine", "1.0.0", None, &[]), package("loom", "0.7.3", REGISTRY, &[])]);
+        let found = the_one(&[package("mine", "1.0.0", None), package("loom", "0.7.3", REGISTRY)], &Resolve::default());
         assert_eq!(found, Ok(("0.7.3".to_owned(), "/sources/loom-0.7.3".into())));
     }
 
     #[test]
     fn two_versions_are_named_with_who_asks_for_them() {
-        let found = the_one(&[
-            package("mine", "1.0.0", None, &[("loom", "^0.7")]),
-            package("old", "2.0.0", REGISTRY, &[("loom", "^0.5.6")]),
-            package("loom", "0.7.3", REGISTRY, &[]),
-            package("loom", "0.5.6", REGISTRY, &[]),
-        ]);
+        let packages = [
+            package("mine", "1.0.0", None),
+            package("old", "2.0.0", REGISTRY),
+            package("loom", "0.7.3", REGISTRY),
+            package("loom", "0.5.6", REGISTRY),
+        ];
+        let node = |id: &str, dependency: &str| Node { id: id.to_owned(), dependencies: vec![dependency.to_owned()] };
+        let nodes = vec![node("mine@1.0.0", "loom@0.7.3"), node("old@2.0.0", "loom@0.5.6")];
+        let found = the_one(&packages, &Resolve { nodes });
         let why = found.unwrap_err();
-        assert!(why.contains("loom 0.5.6 (for old); loom 0.7.3 (for mine)"), "{why}");
+        assert!(why.contains("loom 0.5.6 for old; loom 0.7.3 for mine"), "{why}");
     }
 
     #[test]
     fn others_are_refused() {
         for (loom, said) in [
-            (package("loom", "0.7.1", REGISTRY, &[]), "the patch is for 0.7.3"),
-            (package("loom", "0.7.3", None, &[]), "loom comes from a path"),
-            (package("loom", "0.7.3", Some("git+https://example.org/loom"), &[]), "loom comes from git+"),
-            (package("weft", "0.7.3", REGISTRY, &[]), "no package here uses loom"),
+            (package("loom", "0.7.1", REGISTRY), "the patch is for 0.7.3"),
+            (package("loom", "0.7.3", None), "loom comes from a path"),
+            (package("loom", "0.7.3", Some("git+https://example.org/loom")), "loom comes from git+"),
+            (package("weft", "0.7.3", REGISTRY), "no package here uses loom"),
         ] {
-            let why = the_one(&[loom]).unwrap_err();
+            let why = the_one(&[loom], &Resolve::default()).unwrap_err();
             assert!(why.contains(said), "{why}");
         }
     }
