@@ -25,12 +25,17 @@ pub(crate) const CALL: &str = "run-tests-of";
 pub(crate) const FOLDER: &str = "LOOMED_FOLDER";
 /// The file for how tests went, in that folder.
 pub(crate) const RESULTS: &str = "results";
+/// The file for settings that bound searches, in that folder.
+pub(crate) const SETTINGS: &str = "settings";
 /// The seconds after which a test is ended.
 pub(crate) const TIMEOUT: &str = "LOOMED_TIMEOUT";
 /// Whether executions that fail are to be repeated: on the corrected loom.
 pub(crate) const REPEATS: &str = "LOOMED_REPEATS";
 /// The root of the workspace.
 pub(crate) const ROOT: &str = "LOOMED_ROOT";
+
+/// Settings that bound every search. They may come from the environment, or from cargo's configuration.
+const BOUNDS: [&str; 4] = ["LOOM_MAX_PREEMPTIONS", "LOOM_MAX_PERMUTATIONS", "LOOM_MAX_DURATION", "LOOM_MAX_BRANCHES"];
 
 /// How often it is said that a test is still running.
 const PROGRESS: Duration = Duration::from_secs(10);
@@ -125,7 +130,20 @@ impl Runner {
         Some(names)
     }
 
+    /// Says which settings bound the searches.
+    fn tell_bounds(&self) -> io::Result<()> {
+        let mut file = File::options().append(true).create(true).open(self.folder.join(SETTINGS))?;
+        for name in BOUNDS {
+            if let Ok(value) = env::var(name) {
+                println!("note: {name}={value} is set, which bounds every search");
+                writeln!(file, "{name}={value}")?;
+            }
+        }
+        Ok(())
+    }
+
     fn run_all(&self, names: &[String], threads: usize) -> io::Result<()> {
+        self.tell_bounds()?;
         let results = Mutex::new(File::options().append(true).create(true).open(self.folder.join(RESULTS))?);
         let queue = Mutex::new(names.iter());
         thread::scope(|scope| {

@@ -1,5 +1,6 @@
 //! `cargo loomed test`: cargo builds and runs the tests, with this program in place of the compiler and of the test programs.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -13,9 +14,6 @@ use crate::project::{self, Project};
 use crate::runner::{self, CALL};
 use crate::test::Test;
 use crate::{FAILED, INCOMPLETE, PASSED, USAGE, refuse, wrapper};
-
-/// Settings that bound every search.
-const BOUNDS: [&str; 4] = ["LOOM_MAX_PREEMPTIONS", "LOOM_MAX_PERMUTATIONS", "LOOM_MAX_DURATION", "LOOM_MAX_BRANCHES"];
 
 /// The exit code.
 pub(crate) fn main(arguments: Vec<OsString>) -> u8 {
@@ -59,17 +57,13 @@ impl From<String> for Stop {
 }
 
 fn test(args: &Args, project: &Project) -> Result<u8, Stop> {
-    let set = |name: &&str| std::env::var(name).ok().map(|value| format!("{name}={value}"));
-    let settings: Vec<_> = BOUNDS.iter().filter_map(set).collect();
-    for setting in &settings {
-        eprintln!("note: {setting} is set, which bounds every search");
-    }
-    let published = if args.compare { Some(run(args, project, Kind::Published)?) } else { None };
-    let corrected = run(args, project, Kind::Corrected)?;
+    let folder = Folder::new(&project.target)?;
+    let published = if args.compare { Some(run(args, project, &folder, Kind::Published)?) } else { None };
+    let corrected = run(args, project, &folder, Kind::Corrected)?;
     if args.has("--no-run") {
         return Ok(PASSED);
     }
-    let page = Page { version: 1, loom: project.loom.clone(), settings, published, corrected };
+    let page = Page { version: 1, loom: project.loom.clone(), settings: folder.settings(), published, corrected };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&page).expect("all of it can be written as JSON"));
     } else {
@@ -84,9 +78,8 @@ fn test(args: &Args, project: &Project) -> Result<u8, Stop> {
 }
 
 /// Builds and runs the tests on that loom.
-fn run(args: &Args, project: &Project, kind: Kind) -> Result<Vec<Test>, Stop> {
+fn run(args: &Args, project: &Project, folder: &Folder, kind: Kind) -> Result<Vec<Test>, Stop> {
     let source = loom::prepare(&project.published, &project.target, kind, &args.cfgs())?;
-    let folder = Folder::new(&project.target)?;
     let me = std::env::current_exe().map_err(|error| format!("this program does not know where it is: {error}"))?;
     let me_as_toml = serde_json::Value::from(me.to_string_lossy());
     eprintln!("{:>12} loom {} {}", "Using", project.loom, kind.name());
@@ -115,20 +108,10 @@ fn run(args: &Args, project: &Project, kind: Kind) -> Result<Vec<Test>, Stop> {
     if !status.success() {
         return Err(Stop::Cargo(wrapper::code(status)));
     }
-    results(&folder.0.join(runner::RESULTS)).map_err(Stop::Refused)
+    folder.results().map_err(Stop::Refused)
 }
 
-fn results(path: &Path) -> Result<Vec<Test>, String> {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let mut tests: Vec<Test> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).map_err(|error| format!("{}: {error}", path.display())))
-        .collect::<Result<_, _>>()?;
-    tests.sort_by(|a, b| (&a.package, &a.program, &a.name).cmp(&(&b.package, &b.program, &b.name)));
-    Ok(tests)
-}
-
-/// A folder below the target folder, for as long as this is there.
+/// A folder for what runners tell, below the target folder, for as long as this is there.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -137,6 +120,25 @@ impl Folder {
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
+    }
+
+    /// How the tests went that were run since this was asked.
+    fn results(&self) -> Result<Vec<Test>, String> {
+        let path = self.0.join(runner::RESULTS);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let _ = fs::remove_file(&path);
+        let tests = text.lines().map(serde_json::from_str);
+        let mut tests: Vec<Test> =
+            tests.collect::<Result<_, _>>().map_err(|error| format!("{}: {error}", path.display()))?;
+        tests.sort_by(|a, b| (&a.package, &a.program, &a.name).cmp(&(&b.package, &b.program, &b.name)));
+        Ok(tests)
+    }
+
+    /// What bounded every search, in some test program.
+    fn settings(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.0.join(runner::SETTINGS)).unwrap_or_default();
+        let lines: BTreeSet<_> = text.lines().map(str::to_owned).collect();
+        lines.into_iter().collect()
     }
 }
 
