@@ -75,7 +75,9 @@ const WIDTH: usize = 70;
 
 impl fmt::Display for Interleaving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let steps: Vec<_> = self.steps.iter().filter(|step| !step.unwinding).collect();
+        // What comes behind the panic that nobody caught is of no interest.
+        let end = self.steps.iter().rposition(|step| !step.unwinding).map_or(0, |last| last + 1);
+        let steps = &self.steps[..end];
         let operations = steps.iter().map(|step| format!("{} {}", step.operation, step.object).trim_end().to_owned());
         let operations: Vec<_> = operations.collect();
         let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);

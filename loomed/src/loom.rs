@@ -13,7 +13,6 @@ pub(crate) const VERSIONS: [&str; 1] = ["0.7.3"];
 
 /// Tells of each search, and repeats one execution.
 const REPORT: &str = include_str!("../loom-0.7.3/report.patch");
-const REPORT_SOURCE: &str = include_str!("../loom-0.7.3/report.rs");
 /// Corrects the search.
 const SEARCH: &str = include_str!("../loom-0.7.3/search.patch");
 
@@ -51,7 +50,6 @@ pub(crate) fn prepare(published: &Path, target: &Path, kind: Kind, cfgs: &[Strin
         collect(published, Path::new(name), &mut files)?;
     }
     patch(&mut files, REPORT)?;
-    files.insert("src/report.rs".into(), REPORT_SOURCE.to_owned());
     if kind == Kind::Corrected {
         patch(&mut files, SEARCH)?;
     }
@@ -87,13 +85,20 @@ fn patch(files: &mut Files, text: &str) -> Result<(), String> {
     let mut patched = 0;
     for file in PatchSet::parse(&text, ParseOptions::unidiff()) {
         let file = file.map_err(|error| format!("the patch of loom cannot be read: {error}"))?;
-        let (FileOperation::Modify { modified, .. }, Some(patch)) = (file.operation(), file.patch().as_text()) else {
+        let (operation, Some(patch)) = (file.operation(), file.patch().as_text()) else {
             return Err("the patch of loom does more than change texts".to_owned());
         };
-        let name = modified.strip_prefix("b/").unwrap_or(modified);
-        let content = files.get_mut(Path::new(name)).ok_or_else(|| format!("loom has no {name} to be patched"))?;
-        *content = diffy::apply(content, patch)
-            .map_err(|error| format!("loom's {name} is not what was published: {error}"))?;
+        let (name, before) = match operation {
+            FileOperation::Modify { modified, .. } => (modified, None),
+            FileOperation::Create(created) => (created, Some(String::new())),
+            _ => return Err("the patch of loom does more than change and add files".to_owned()),
+        };
+        let name = Path::new(name.strip_prefix("b/").unwrap_or(name));
+        let before = before.or_else(|| files.remove(name));
+        let before = before.ok_or_else(|| format!("loom has no {} to be patched", name.display()))?;
+        let after = diffy::apply(&before, patch);
+        let after = after.map_err(|error| format!("loom's {} is not what was published: {error}", name.display()))?;
+        files.insert(name.to_owned(), after);
         patched += 1;
     }
     let named = text.lines().filter(|line| line.starts_with("+++ ")).count();

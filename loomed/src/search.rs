@@ -1,4 +1,4 @@
-//! What the patched loom tells of its searches: see `loom-0.7.3/report.rs`.
+//! What the patched loom tells of its searches: see `src/report.rs` in `loom-0.7.3/report.patch`.
 
 use std::collections::BTreeMap;
 use std::fs;

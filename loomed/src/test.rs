@@ -44,9 +44,9 @@ impl Test {
         words
     }
 
-    /// Whether every search came to its end, and nothing bounded it.
+    /// Whether every search came to its end, or to the failure that the test expects, and nothing bounded it.
     pub(crate) fn is_complete(&self) -> bool {
-        self.searches.iter().all(|search| search.ending == Ending::Complete)
+        self.searches.iter().all(|search| matches!(search.ending, Ending::Complete | Ending::Failed))
             && self.left_out().iter().all(|word| is_of_the_test(word))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Random programs, the same ones every time, are explored by loom and by brute force; [`litmus`] has those that are
 //! worth a name. `cargo xtask models` runs this on the corrected loom, which must pass, and on the published one, which
-//! must not.
+//! must not. [`traps`] has what a model may do in destructors and while it fails.
 #![cfg(all(test, loom))]
 
 mod c11;
@@ -11,3 +11,4 @@ mod interleavings;
 mod litmus;
 mod program;
 mod random;
+mod traps;
