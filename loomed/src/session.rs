@@ -79,7 +79,12 @@ fn test(args: &Args, project: &Project) -> Result<u8, Stop> {
 
 /// Builds and runs the tests on that loom.
 fn run(args: &Args, project: &Project, folder: &Folder, kind: Kind) -> Result<Vec<Test>, Stop> {
-    let source = loom::prepare(&project.published, &project.target, kind, &args.cfgs())?;
+    let mut cfgs = args.cfgs();
+    if kind == Kind::Corrected {
+        // For what only this loom has.
+        cfgs.push("loomed".to_owned());
+    }
+    let source = loom::prepare(&project.published, &project.target, kind, &cfgs)?;
     let me = std::env::current_exe().map_err(|error| format!("this program does not know where it is: {error}"))?;
     let me_as_toml = serde_json::Value::from(me.to_string_lossy());
     eprintln!("{:>12} loom {} {}", "Using", project.loom, kind.name());
@@ -93,7 +98,7 @@ fn run(args: &Args, project: &Project, folder: &Folder, kind: Kind) -> Result<Ve
         cargo.env(wrapper::INNER, inner);
     }
     cargo.env("RUSTC_WRAPPER", &me).env(wrapper::SOURCE, &source.folder).env(wrapper::VERSION, &project.loom);
-    cargo.env(wrapper::CFGS, args.cfgs().join("\n"));
+    cargo.env(wrapper::CFGS, cfgs.join("\n"));
     cargo.env(runner::FOLDER, &folder.0).env(runner::ROOT, &project.root);
     if let Some(seconds) = args.timeout {
         cargo.env(runner::TIMEOUT, seconds.to_string());

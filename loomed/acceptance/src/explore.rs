@@ -150,7 +150,7 @@ fn run_thread(memory: &Memory, ops: &[Op], note: impl Fn(Seen)) {
             Op::Wake(queue) => {
                 for sleeper in memory.queues[queue].lock().unwrap().drain(..) {
                     sleeper.woken.set(true);
-                    sleeper.thread.unpark();
+                    wake(&sleeper.thread);
                 }
             }
         }
@@ -177,6 +177,22 @@ fn sleep(memory: &Memory, queue: usize, note: impl Fn(Seen)) {
     sleepers.push(sleeper.clone());
     drop(sleepers);
     while !sleeper.woken.get() {
-        thread::park();
+        block();
     }
+}
+
+/// As a primitive blocks a thread in a queue of its own, without an edge where the loom can do that.
+pub(crate) fn block() {
+    #[cfg(loomed)]
+    thread::block();
+    #[cfg(not(loomed))]
+    thread::park();
+}
+
+/// Lets a thread go on that blocks so.
+pub(crate) fn wake(thread: &Thread) {
+    #[cfg(loomed)]
+    thread.wake();
+    #[cfg(not(loomed))]
+    thread.unpark();
 }

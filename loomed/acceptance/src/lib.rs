@@ -9,6 +9,7 @@ mod c11;
 mod explore;
 mod interleavings;
 mod litmus;
+mod parking;
 mod program;
 mod random;
 mod traps;

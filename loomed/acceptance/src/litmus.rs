@@ -10,7 +10,7 @@ use loom::sync::atomic::AtomicU64;
 use loom::thread;
 
 use crate::c11;
-use crate::explore::{Search, check, explore};
+use crate::explore::{Search, block, check, explore, wake};
 use crate::program::{Exchange, Op, Outcome};
 
 const X: usize = 0;
@@ -163,7 +163,7 @@ fn spurious_failure() {
 
 /// A thread that is woken has not seen what its waker did before: only a lock or an atomic does that.
 #[test]
-fn no_edge_from_unpark() {
+fn no_edge_from_wake() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     check(None, {
         let seen = seen.clone();
@@ -174,14 +174,14 @@ fn no_edge_from_unpark() {
                 let (word, woken, seen) = (word.clone(), woken.clone(), seen.clone());
                 move || {
                     while !woken.get() {
-                        thread::park();
+                        block();
                     }
                     seen.lock().unwrap().insert(word.load(Relaxed));
                 }
             });
             word.store(1, Relaxed);
             woken.set(true);
-            sleeper.thread().unpark();
+            wake(sleeper.thread());
         }
     });
     assert_eq!(*seen.lock().unwrap(), BTreeSet::from([0, 1]));

@@ -3,7 +3,8 @@
 //! A queue belongs to an address and is made when that address is first used in an execution. Its lock is loom's, so
 //! that everything under it is ordered and each race for it explored. Nothing is done by `try_lock`, whose failures
 //! loom does not explore. A thread sleeps in loom's `park`; it is unparked only once it has left the queue (or its time
-//! has passed) and never twice for one sleep, so loom's park token cannot go astray.
+//! has passed) and never twice for one sleep, so loom's park token cannot go astray. The loom that `cargo loomed` uses has `block` and
+//! `wake` for that, which have no token, and pass nothing on.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -75,6 +76,10 @@ impl Node {
 
     fn unpark(&self) {
         if self.parked.get() {
+            // The parking lot promises no edge from the waker to the thread that it wakes.
+            #[cfg(loomed)]
+            self.thread.wake();
+            #[cfg(not(loomed))]
             self.thread.unpark();
         }
     }
@@ -113,6 +118,9 @@ pub(crate) unsafe fn park(
     // No other thread runs between these two lines.
     node.parked.set(true);
     while node.woken.get().is_none() && !node.expired.get() {
+        #[cfg(loomed)]
+        thread::block();
+        #[cfg(not(loomed))]
         thread::park();
     }
     node.parked.set(false);
