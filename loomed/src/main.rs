@@ -36,7 +36,7 @@ folder stay as they are. Long searches want cargo's --release.
   --compare          run them on loom as published, too
   --complete         fail with exit code 3 if a search was bounded or left something out
   --timeout SECONDS  end a test that takes longer, and count it as failed
-  --cfg NAME         set this cfg, too (several times, if need be)
+  --cfg NAME         set this cfg instead of `loom` (several times, if need be)
   --json             print a report for programs
   --help, --version
 

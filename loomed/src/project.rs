@@ -82,9 +82,9 @@ impl Project {
 }
 
 impl Args {
-    /// All that are set.
+    /// The cfgs that are set.
     pub(crate) fn cfgs(&self) -> Vec<String> {
-        std::iter::once("loom".to_owned()).chain(self.cfgs.iter().cloned()).collect()
+        if self.cfgs.is_empty() { vec!["loom".to_owned()] } else { self.cfgs.clone() }
     }
 }
 
