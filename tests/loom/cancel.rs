@@ -47,7 +47,7 @@ fn free_at_last(held: &Shared<Held>) -> Judge<()> {
 /// set. Two threads.
 #[test]
 fn cancel_against_registration() {
-    explore([1_217, 437], &["node.cancel-woke", "wait.cancelled-asleep", "wait.cancelled-awake"], || {
+    explore([1_217, 89], &["node.cancel-woke", "wait.cancelled-asleep", "wait.cancelled-awake"], || {
         let (held, guard) = Held::new();
         let waiter = loom::thread::spawn({
             let held = held.clone();
@@ -64,7 +64,7 @@ fn cancel_against_registration() {
 /// Fails if a waiter that is cancelled as the lock is released neither acquires it nor leaves it free. Two threads.
 #[test]
 fn cancel_against_unlock() {
-    explore([7_731, 519], &["wait.woken", "node.cancel-woke"], || {
+    explore([7_731, 164], &["wait.woken", "node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -83,7 +83,7 @@ fn cancel_against_unlock() {
 /// threads.
 #[test]
 fn unlock_against_cancel() {
-    explore([31_135, 5_887], &["wait.woken", "wait.cancelled-awake"], || {
+    explore([31_135, 832], &["wait.woken", "wait.cancelled-awake"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -102,7 +102,7 @@ fn unlock_against_cancel() {
 /// Fails if a waiter that is cancelled at the hand-off of the lock to it loses the lock. Two threads.
 #[test]
 fn cancel_against_hand_over() {
-    explore([52_541, 8_550], &["raw.handed", "node.cancel-woke"], || {
+    explore([52_541, 785], &["raw.handed", "node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -123,7 +123,7 @@ fn cancel_against_hand_over() {
 /// Three threads.
 #[test]
 fn two_tokens() {
-    explore_bounded(4, [36_346, 222_371], &["node.cancel-woke"], || {
+    explore_bounded(4, [36_346, 14_273], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let other = Shared::new(CancelToken::new());
         spawn({
@@ -145,7 +145,7 @@ fn two_tokens() {
 /// released. Three threads.
 #[test]
 fn two_in_one_queue() {
-    explore_bounded_on_both(2, [891, 205_968], &["node.cancel-woke"], || {
+    explore_bounded_on_both(2, [891, 199_176], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         for _ in 0..2 {
             let held = held.clone();
@@ -159,7 +159,7 @@ fn two_in_one_queue() {
 /// Fails if a cancel wakes only the first thread that has registered. Two threads.
 #[test]
 fn behind_another() {
-    explore([1_217, 437], &["node.cancel-woke"], || {
+    explore([1_217, 112], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         held.token.behind_another(|| {
             let waiter = loom::thread::spawn({
@@ -176,7 +176,7 @@ fn behind_another() {
 /// Fails if a waiter under two tokens listens to one only. Two threads.
 #[test]
 fn either_of_two() {
-    explore([911, 271], &["node.cancel-woke"], || {
+    explore([911, 89], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let second = Shared::new(CancelToken::new());
         spawn({
@@ -191,7 +191,7 @@ fn either_of_two() {
 /// Fails if a waiter whose token expires as the lock is released neither acquires it nor leaves it free. Two threads.
 #[test]
 fn deadline_against_unlock() {
-    explore([1_233, 481], &["wait.timed-out", "wait.woken"], || {
+    explore([1_233, 131], &["wait.timed-out", "wait.woken"], || {
         let (held, guard) = Held::new();
         let timed = Shared::new(held.token.child_within(SECOND));
         spawn({
@@ -213,7 +213,7 @@ fn deadline_against_unlock() {
 /// Fails if a token is freed while a thread that has a handle of it waits under it. Two threads.
 #[test]
 fn dropped_while_waited_under() {
-    explore([4, 5], &["wait.woken", "tree.end"], || {
+    explore([4, 4], &["wait.woken", "tree.end"], || {
         let (held, guard) = Held::new();
         let parent = CancelToken::new();
         let child = parent.child();
@@ -231,7 +231,7 @@ fn dropped_while_waited_under() {
 /// threads.
 #[test]
 fn waiters_for_the_token() {
-    explore([699, 1_537], &["wait.woken", "wait.invalid", "node.cancel-parked"], || {
+    explore([699, 114], &["wait.woken", "wait.invalid", "node.cancel-parked"], || {
         let shared = Shared::new((CancelToken::new(), UnsafeCell::new(0)));
         for _ in 0..2 {
             let shared = shared.clone();
@@ -250,7 +250,7 @@ fn waiters_for_the_token() {
 /// Fails if a waiter for the token that gives up keeps its mark, or wins over the token's own end. Two threads.
 #[test]
 fn waiter_for_the_token_gives_up() {
-    explore([249, 121], &["node.leave-last", "wait.timed-out"], || {
+    explore([249, 33], &["node.leave-last", "wait.timed-out"], || {
         let token = Shared::new(CancelToken::new());
         let waiter = loom::thread::spawn({
             let token = token.clone();
@@ -272,7 +272,7 @@ fn waiter_for_the_token_gives_up() {
 /// threads.
 #[test]
 fn check_against_cancel() {
-    explore([28, 20], &[], || {
+    explore([28, 12], &[], || {
         let shared = Shared::new((CancelToken::new(), UnsafeCell::new(0)));
         let child = shared.0.child();
         spawn({
@@ -297,7 +297,7 @@ fn check_against_cancel() {
 /// a parent and of its child deadlock. Three threads.
 #[test]
 fn concurrent_cancels() {
-    explore([366_663, 2_921], &["tree.down"], || {
+    explore([366_663, 1_694], &["tree.down"], || {
         let parent = CancelToken::new();
         let child = parent.child();
         let grandchild = child.child();
@@ -327,7 +327,7 @@ fn concurrent_cancels() {
 /// Fails if a child that is made while its parent is being cancelled escapes. Two threads.
 #[test]
 fn born_while_cancelled() {
-    explore([13, 15], &[], || {
+    explore([13, 8], &[], || {
         let parent = CancelToken::new();
         let maker = loom::thread::spawn({
             let parent = parent.clone();
@@ -355,7 +355,7 @@ fn last_handle() {
 /// Fails if a cancel uses a child that was freed, or if a cause or a branch is not dropped. Two threads.
 #[test]
 fn dropped_while_cancelled() {
-    explore([594, 588], &["tree.down", "tree.end"], || {
+    explore([594, 462], &["tree.down", "tree.end"], || {
         let parent = CancelToken::new();
         let (one, other) = (parent.child(), parent.child());
         spawn(move || drop(one));
@@ -380,7 +380,7 @@ impl std::error::Error for Tracked {}
 /// Fails if a candidate that is cancelled keeps the wake-up that another candidate needs. Three threads.
 #[test]
 fn cancelled_candidate() {
-    explore_bounded(4, [43_337, 326_339], &["once.failed", "node.cancel-woke"], || {
+    explore_bounded(4, [43_337, 14_089], &["once.failed", "node.cancel-woke"], || {
         let shared = Shared::new((OnceCell::new(), CancelToken::new()));
         let _ = shared.0.get_or_try_init(|| {
             spawn({
@@ -403,7 +403,7 @@ fn cancelled_candidate() {
 /// Fails if a waiter for a group that is cancelled as the last worker ends sleeps on, or leaves its mark. Two threads.
 #[test]
 fn cancelled_waiter_for_a_group() {
-    explore([4_046, 1_548], &["node.cancel-woke", "wait.woken"], || {
+    explore([4_046, 368], &["node.cancel-woke", "wait.woken"], || {
         let shared = Shared::new((WaitGroup::new(), CancelToken::new()));
         std::mem::forget(shared.0.worker());
         spawn({
@@ -421,7 +421,7 @@ fn cancelled_waiter_for_a_group() {
 /// Fails if a wait for a token with a deadline does not sleep, or sleeps on when that is cancelled. Two threads.
 #[test]
 fn wait_with_deadline() {
-    explore([6, 9], &["wait.woken"], || {
+    explore([6, 6], &["wait.woken"], || {
         let token = Shared::new(CancelToken::new().child_within(SECOND));
         spawn({
             let token = token.clone();

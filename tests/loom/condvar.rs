@@ -35,7 +35,7 @@ impl Changing {
 /// threads.
 #[test]
 fn notified_after_the_release() {
-    explore([10, 15], &["wait.woken"], || {
+    explore([10, 12], &["wait.woken"], || {
         let shared = Changing::new();
         spawn({
             let shared = shared.clone();
@@ -53,7 +53,7 @@ fn notified_after_the_release() {
 /// threads.
 #[test]
 fn notified_under_the_lock() {
-    explore([31, 30], &["wait.woken", "raw.unlock-parked"], || {
+    explore([31, 20], &["wait.woken", "raw.unlock-parked"], || {
         let shared = Changing::new();
         spawn({
             let shared = shared.clone();
@@ -70,7 +70,7 @@ fn notified_under_the_lock() {
 /// Fails if a wait without a condition returns before it is notified, or not at all. Two threads.
 #[test]
 fn waits_for_the_notification() {
-    explore([4, 10], &["wait.woken"], || {
+    explore([4, 8], &["wait.woken"], || {
         let shared = Changing::new();
         let guard = shared.lock.lock().unwrap();
         spawn({
@@ -88,7 +88,7 @@ fn waits_for_the_notification() {
 /// Fails if a variable or its lock does not work again after a wait. Two threads.
 #[test]
 fn used_again() {
-    explore([40, 425], &["wait.woken"], || {
+    explore([40, 160], &["wait.woken"], || {
         let shared = Changing::new();
         let mut guard = shared.lock.lock().unwrap();
         spawn({
@@ -109,7 +109,7 @@ fn used_again() {
 /// Fails if a waiter that is notified just when its limit passes says that it was not, or the other way round. Two threads.
 #[test]
 fn limit_against_notification() {
-    explore([1_064, 336], &["wait.timed-out", "wait.woken"], || {
+    explore([1_064, 89], &["wait.timed-out", "wait.woken"], || {
         let shared = Changing::new();
         let used = Judge::new(|notes: Vec<bool>| assert_eq!(notes[0], notes[1]));
         spawn({
@@ -130,7 +130,7 @@ fn limit_against_notification() {
 /// Fails if a wait whose limit passes as the condition becomes false does not say so, or loses the lock. Two threads.
 #[test]
 fn limit_against_the_condition() {
-    explore([59, 25], &["wait.timed-out", "wait.woken"], || {
+    explore([59, 16], &["wait.timed-out", "wait.woken"], || {
         let shared = Changing::new();
         spawn({
             let shared = shared.clone();
@@ -150,7 +150,7 @@ fn limit_against_the_condition() {
 /// cancelled before it has joined the queue loses the lock. Three threads.
 #[test]
 fn cancel_against_notification() {
-    explore([18_769, 1_319], &["node.cancel-woke", "wait.woken", "condvar.never-joined"], || {
+    explore([18_769, 246], &["node.cancel-woke", "wait.woken", "condvar.never-joined"], || {
         let shared = Shared::new((OrderedMutex::new(1, ()), Condvar::new(), CancelToken::new()));
         let used = Judge::new(|notes: Vec<bool>| assert_eq!(notes[0], notes[1]));
         spawn({
@@ -172,7 +172,7 @@ fn cancel_against_notification() {
 /// out. Three threads.
 #[test]
 fn notification_beside_one_who_gives_up() {
-    explore([5_604, 376], &["wait.timed-out", "wait.woken"], || {
+    explore([5_604, 177], &["wait.timed-out", "wait.woken"], || {
         beside_two_who_give_up(|changed| usize::from(changed.notify_one()));
     });
 }
@@ -190,7 +190,7 @@ fn beside_two_who_give_up(f: impl FnOnce(&Condvar) -> usize) {
 /// Fails if a notification is swallowed by a waiter that is cancelled after it, while another sleeps. Three threads.
 #[test]
 fn notification_beside_one_who_is_cancelled() {
-    explore_bounded(3, [1_695, 5_888], &["node.cancel-woke", "wait.woken"], || {
+    explore_bounded(3, [1_695, 1_399], &["node.cancel-woke", "wait.woken"], || {
         beside_one_under_a_token(|changed, token| {
             let woke = changed.notify_one();
             token.cancel();
@@ -202,7 +202,7 @@ fn notification_beside_one_who_is_cancelled() {
 /// Fails if a notification is swallowed by a waiter that is cancelled before it, while another sleeps. Three threads.
 #[test]
 fn notification_behind_a_cancel() {
-    explore_bounded(3, [3_244, 9_064], &["node.cancel-woke", "wait.woken"], || {
+    explore_bounded(3, [3_244, 2_187], &["node.cancel-woke", "wait.woken"], || {
         beside_one_under_a_token(|changed, token| {
             token.cancel();
             changed.notify_one()
@@ -238,14 +238,14 @@ fn used() -> Judge<(bool, usize)> {
 /// out. Three threads.
 #[test]
 fn all_against_a_newcomer() {
-    explore([5_604, 376], &["wait.timed-out", "wait.woken"], || beside_two_who_give_up(Condvar::notify_all));
+    explore([5_604, 177], &["wait.timed-out", "wait.woken"], || beside_two_who_give_up(Condvar::notify_all));
 }
 
 /// Fails if one of two waiters is left asleep by `notify_all`. Each thread is started under the lock by the one that releases it next.
 /// Three threads.
 #[test]
 fn all_of_two_waiters() {
-    explore([160, 179_050], &["wait.woken"], || {
+    explore([160, 121_952], &["wait.woken"], || {
         two_wait(|changed| assert_eq!(changed.notify_all(), 2));
     });
 }
@@ -253,7 +253,7 @@ fn all_of_two_waiters() {
 /// Fails if of two waiters and two notifications one is left over. Three threads.
 #[test]
 fn one_for_each_of_two_waiters() {
-    explore([160, 179_050], &["wait.woken"], || {
+    explore([160, 121_952], &["wait.woken"], || {
         two_wait(|changed| assert!(changed.notify_one() && changed.notify_one()));
     });
 }
@@ -282,7 +282,7 @@ fn two_wait(notify: impl FnOnce(&Condvar) + 'static) {
 /// Fails if a third thread that wants the lock gets it beside the waiter, or is left asleep. Three threads.
 #[test]
 fn lock_wanted_by_a_third() {
-    explore([40, 375], &["wait.woken", "raw.unlock-parked"], || {
+    explore([40, 204], &["wait.woken", "raw.unlock-parked"], || {
         let shared = Changing::new();
         let guard = shared.lock.lock().unwrap();
         spawn({
@@ -304,7 +304,7 @@ fn lock_wanted_by_a_third() {
 /// Fails if a waiter acquires a lock that was poisoned while it slept, or sleeps on. Two threads.
 #[test]
 fn poisoned_meanwhile() {
-    explore([16, 45], &["wait.woken"], || {
+    explore([16, 28], &["wait.woken"], || {
         let shared = Changing::new();
         let guard = shared.lock.lock().unwrap();
         spawn({
@@ -324,7 +324,7 @@ fn poisoned_meanwhile() {
 /// threads.
 #[test]
 fn passed_on_by_an_error() {
-    explore([11_585, 3_500], &["wait.woken"], || {
+    explore([11_585, 1_480], &["wait.woken"], || {
         let shared = Changing::new();
         let poisoned = Shared::new(OrderedMutex::new(2, ()));
         let guard = shared.lock.lock().unwrap();
@@ -357,7 +357,7 @@ fn passed_on_by_an_error() {
 /// it. Two threads.
 #[test]
 fn late_wake() {
-    explore([14, 20], &["wait.woken"], || {
+    explore([14, 16], &["wait.woken"], || {
         let shared = Changing::new();
         let guard = shared.lock.lock().unwrap();
         spawn({

@@ -24,7 +24,7 @@ fn exact() {
 /// Fails if a bounded change passes its bound, or is refused although it would not. Three threads.
 #[test]
 fn bounded() {
-    explore([566, 298], &[], || {
+    explore([566, 50], &[], || {
         let counter = Shared::new(Counter::new(0));
         let results = Judge::expect(vec![Ok(0), Ok(1), Err(2)]);
         for _ in 0..2 {
@@ -38,7 +38,7 @@ fn bounded() {
 /// Fails if two threads have one slot, or if what a thread added is not there once it has been joined. Two threads.
 #[test]
 fn sharded() {
-    explore([6_531, 288], &[], || {
+    explore([6_531, 42], &[], || {
         let counter = loom::sync::Arc::new(ShardedCounter::new());
         let thread = loom::thread::spawn({
             let counter = counter.clone();
@@ -60,7 +60,7 @@ fn sharded() {
 /// numbers of the same segment.
 #[test]
 fn one_segment() {
-    explore([1_235, 144], &["sharded.made-twice"], || {
+    explore([1_235, 26], &["sharded.made-twice"], || {
         assert!(index::lease_for_ever());
         let counter = Shared::new(ShardedCounter::new());
         let thread = loom::thread::spawn({
@@ -77,7 +77,7 @@ fn one_segment() {
 /// threads: two that may or may not get one number, and one that reads.
 #[test]
 fn index_given_on() {
-    explore([599, 97], &["index.end"], || {
+    explore([599, 36], &["index.end"], || {
         let counter = Shared::new(ShardedCounter::new());
         let threads = [(); 2].map(|()| {
             let counter = counter.clone();
@@ -93,7 +93,7 @@ fn index_given_on() {
 /// Fails if a thread that finds all numbers leased loses what it counts. Two threads.
 #[test]
 fn beyond_the_last_slot() {
-    explore([13, 6], &["sharded.shared"], || {
+    explore([13, 4], &["sharded.shared"], || {
         for _ in 0..index::NUMBERS {
             assert!(index::lease_for_ever());
         }
@@ -117,7 +117,7 @@ fn adder_and_taker(counter: &Shared<ShardedCounter>) -> (JoinHandle<()>, JoinHan
 /// Fails if a sum that runs concurrently with `take` is below zero although nothing was subtracted. Three threads.
 #[test]
 fn sum_beside_a_taker() {
-    explore([660, 181], &[], || {
+    explore([660, 15], &[], || {
         let counter = Shared::new(ShardedCounter::new());
         let (adder, taker) = adder_and_taker(&counter);
         let sum = counter.sum();
@@ -131,7 +131,7 @@ fn sum_beside_a_taker() {
 /// subtracted. Three threads.
 #[test]
 fn takers() {
-    explore([3_166, 416], &[], || {
+    explore([3_166, 48], &[], || {
         let counter = Shared::new(ShardedCounter::new());
         let (adder, taker) = adder_and_taker(&counter);
         let mine = counter.take();

@@ -122,7 +122,7 @@ fn make_under<G>(
 fn lock_against_cell() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([858, 180], &[], move || {
+    explore([858, 109], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new()));
         let judge = ends.judge();
@@ -142,7 +142,7 @@ fn lock_against_cell() {
 fn cell_against_cell() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([1_920, 360], &[], move || {
+    explore([1_920, 178], &[], move || {
         find_deadlocks();
         let cells = Shared::new([OnceCell::new(), OnceCell::new()]);
         let judge = ends.judge();
@@ -167,7 +167,7 @@ fn cell_against_cell() {
 fn a_form_that_panics() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([946, 204], &[], move || {
+    explore([946, 125], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new()));
         let judge = ends.judge();
@@ -187,7 +187,7 @@ fn a_form_that_panics() {
 fn lower_of_a_set() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([865, 204], &[], move || {
+    explore([865, 114], &[], move || {
         find_deadlocks();
         let shared = Shared::new(([1, 2].map(|id| OrderedMutex::new(id, ())), OnceCell::new()));
         let judge = ends.judge();
@@ -209,7 +209,7 @@ fn lower_of_a_set() {
 fn half_of_a_set() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore_bounded(2, [173, 28_053], &[], move || {
+    explore_bounded(2, [173, 14_753], &[], move || {
         find_deadlocks();
         let shared = Shared::new(([1, 2].map(|id| OrderedMutex::new(id, ())), OnceCell::new()));
         let judge = ends.judge();
@@ -234,7 +234,7 @@ fn half_of_a_set() {
 fn behind_a_writer() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore_bounded(2, [174, 115_596], &[], move || {
+    explore_bounded(2, [174, 5_913], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let judge = ends.judge();
@@ -260,7 +260,7 @@ fn behind_a_writer() {
 fn writer_against_reader() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([872, 166], &[], move || {
+    explore([872, 89], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let judge = ends.judge();
@@ -283,7 +283,7 @@ fn writer_against_reader() {
 fn watcher_before_the_maker() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([2_215, 351], &[], move || {
+    explore([2_215, 214], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new()));
         let judge = ends.judge();
@@ -308,7 +308,7 @@ fn watcher_before_the_maker() {
 fn woken_in_vain() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore_bounded(3, [145, 2_513], &["once.failed"], move || {
+    explore_bounded(3, [145, 462], &["once.failed"], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new()));
         let judge = ends.judge();
@@ -331,7 +331,7 @@ fn woken_in_vain() {
 /// another makes, while that is not awake yet. Three threads, no deadlock.
 #[test]
 fn let_in_and_not_awake() {
-    explore_bounded(2, [294, 42_828], &["rw.readers-let-in"], || {
+    explore_bounded(2, [294, 2_197], &["rw.readers-let-in"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let held = shared.0.write().unwrap();
@@ -364,7 +364,7 @@ fn let_in_and_not_awake() {
 /// writer sleeps there is a cycle, of which it is a member.
 #[test]
 fn writer_ahead_gives_up() {
-    explore_bounded_on_both(3, [1_630, 31_347], &["rw.let-in-by-a-leaver"], || {
+    explore_bounded_on_both(3, [1_630, 30_092], &["rw.let-in-by-a-leaver"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let held = shared.0.read().unwrap();
@@ -396,7 +396,7 @@ fn writer_ahead_gives_up() {
 /// whoever reads, with no writer ahead of it, and a cycle through it is missed. Three threads.
 #[test]
 fn reader_that_has_just_come() {
-    explore_bounded_on_both(2, [498, 49_951], &["rw.readers-came"], || {
+    explore_bounded_on_both(2, [498, 49_640], &["rw.readers-came"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let held = shared.0.write().unwrap();
@@ -421,7 +421,7 @@ fn reader_that_has_just_come() {
 /// Two threads.
 #[test]
 fn limit_in_the_same_moment() {
-    explore_bounded(2, [33, 1_377], &["wait.timed-out"], || {
+    explore_bounded(2, [33, 495], &["wait.timed-out"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new()));
         let judge = Judge::new(|ends: Vec<(u8, End)>| {
@@ -440,7 +440,7 @@ fn limit_in_the_same_moment() {
 /// Fails if a cancel of the member that makes, in the moment of the error, leaves anybody asleep, or if both get the error. Three threads.
 #[test]
 fn cancel_in_the_same_moment() {
-    explore_bounded(2, [91, 173_009], &["wait.cancelled-asleep"], || {
+    explore_bounded(2, [91, 23_304], &["wait.cancelled-asleep"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new(), CancelToken::new()));
         let judge = Judge::new(|ends: Vec<(u8, End)>| {
@@ -465,7 +465,7 @@ fn cancel_in_the_same_moment() {
 /// Fails if a call that has no error panics although the limit of another ends the wait. Two threads.
 #[test]
 fn limit_of_another() {
-    explore_bounded(3, [103, 560], &["wait.timed-out"], || {
+    explore_bounded(3, [103, 350], &["wait.timed-out"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new()));
         spawn({
@@ -484,7 +484,7 @@ fn limit_of_another() {
 /// Fails if edges go by id: the thread waits for a lock with the id of one that the other holds. Two threads, no deadlock.
 #[test]
 fn one_id_twice() {
-    explore([27, 40], &[], || {
+    explore([27, 18], &[], || {
         find_deadlocks();
         let shared = Shared::new(([1, 1].map(|id| OrderedMutex::new(id, ())), OnceCell::new()));
         let judge = Judge::new(|ends: Vec<(u8, End)>| assert!(ends.iter().all(|(_, end)| *end == Went), "{ends:?}"));
@@ -506,7 +506,7 @@ fn one_id_twice() {
 fn the_cycle_is_named() {
     let texts = Arc::new(Mutex::new(BTreeSet::new()));
     let seen = texts.clone();
-    explore([858, 180], &[], move || {
+    explore([858, 109], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new()));
         spawn({
@@ -533,7 +533,7 @@ fn the_cycle_is_named() {
 fn token_of_another() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([858, 180], &[], move || {
+    explore([858, 109], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedMutex::new(1, ()), OnceCell::new(), CancelToken::new()));
         let judge = ends.judge();
@@ -554,7 +554,7 @@ fn token_of_another() {
 /// without a writer. Four threads: the second writer may join before the first has given up.
 #[test]
 fn second_writer() {
-    explore_bounded_on_both(2, [2_361, 181_877], &["wait.timed-out"], || {
+    explore_bounded_on_both(2, [2_361, 180_664], &["wait.timed-out"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let held = shared.0.read().unwrap();
@@ -587,7 +587,7 @@ fn second_writer() {
 fn downgraded_against_a_writer() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([1_281, 300], &[], move || {
+    explore([1_281, 144], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let judge = ends.judge();
@@ -608,7 +608,7 @@ fn downgraded_against_a_writer() {
 fn downgraded_with_a_reader_asleep() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore([2_141, 428], &[], move || {
+    explore([2_141, 156], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let judge = ends.judge();

@@ -10,7 +10,7 @@ use crate::{CancelToken, Counter, Limit, OnceCell, OrderedMutex, OrderedRwLock, 
 /// Fails if an increment is lost, or two see the same value. Four threads.
 #[test]
 fn counter() {
-    explore([493, 33], &[], || {
+    explore([493, 32], &[], || {
         let counter = Shared::new(Counter::new(0));
         let before = Judge::expect(vec![0, 1, 2, 3]);
         for _ in 0..3 {
@@ -24,7 +24,7 @@ fn counter() {
 /// Fails if one of three waiters is left asleep. Four threads.
 #[test]
 fn three_waiters() {
-    explore_bounded(3, [10_286, 331_559], &["wait.woken", "group.end-parked"], || {
+    explore_bounded(3, [10_286, 9_666], &["wait.woken", "group.end-parked"], || {
         let group = Shared::new(WaitGroup::new());
         let worker = group.worker();
         for _ in 0..3 {
@@ -58,7 +58,7 @@ fn four_lockers() {
 /// Fails if four threads that name four locks in a cycle can deadlock. Four threads.
 #[test]
 fn cycle_of_four() {
-    explore_bounded(3, [5_578, 35_120], &["wait.woken"], || {
+    explore_bounded(3, [5_578, 6_505], &["wait.woken"], || {
         let mut id = 0;
         let locks: Shared<[OrderedMutex<u32>; 4]> = Shared::new(std::array::from_fn(|_| {
             id += 1;
@@ -76,7 +76,7 @@ fn cycle_of_four() {
 /// held for reading all the time, so that this is a deadlock: the second writer waits until the reader cancels it. Four threads.
 #[test]
 fn reader_before_the_next_writer() {
-    explore_bounded_on_both(2, [812, 27_266], &["rw.let-in-by-a-leaver"], || {
+    explore_bounded_on_both(2, [812, 26_390], &["rw.let-in-by-a-leaver"], || {
         let shared = Shared::new((RawRwLock::new(), CancelToken::new(), CancelToken::new()));
         shared.0.read(&mut Timer::bare(&Limit::NEVER)).unwrap();
         let write = |lock: &RawRwLock, token: &CancelToken| {

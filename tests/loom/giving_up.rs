@@ -17,7 +17,7 @@ fn rw() -> Shared<OrderedRwLock<u32>> {
 /// behind when it is cancelled. Two threads.
 #[test]
 fn late_wake_of_a_group() {
-    explore([15_436, 25_939], &["wait.cancelled-awake"], || {
+    explore([15_436, 3_102], &["wait.cancelled-awake"], || {
         let shared = Shared::new((WaitGroup::new(), CancelToken::new()));
         std::mem::forget(shared.0.worker());
         spawn({
@@ -39,7 +39,7 @@ fn late_wake_of_a_group() {
 /// Two threads.
 #[test]
 fn late_wake_of_a_poisoner() {
-    explore([6_944, 1_666], &["wait.cancelled-awake"], || {
+    explore([6_944, 471], &["wait.cancelled-awake"], || {
         let shared = Shared::new((RawMutex::new(), CancelToken::new()));
         shared.0.lock(&mut Timer::bare(&Limit::NEVER)).unwrap();
         spawn({
@@ -62,7 +62,7 @@ fn late_wake_of_a_poisoner() {
 /// Fails if a waiter that gives up takes along the mark of another that sleeps, or leaves its own. Three threads.
 #[test]
 fn one_of_two_waiters_for_a_group() {
-    explore([24_366, 109_604], &["wait.timed-out", "wait.woken"], || {
+    explore([24_366, 2_532], &["wait.timed-out", "wait.woken"], || {
         let shared = Shared::new(WaitGroup::new());
         let quiet = {
             let shared = shared.clone();
@@ -90,7 +90,7 @@ fn one_of_two_waiters_for_a_group() {
 /// Fails if a waiter for a token that gives up takes along the mark of another that sleeps. Three threads.
 #[test]
 fn one_of_two_waiters_for_a_token() {
-    explore([2_937, 2_629], &["wait.timed-out"], || {
+    explore([2_937, 253], &["wait.timed-out"], || {
         let token = Shared::new(CancelToken::new());
         spawn({
             let token = token.clone();
@@ -109,7 +109,7 @@ fn one_of_two_waiters_for_a_token() {
 /// Fails if the only sleeper gives up as the initialiser fails, and a mark is left. Two threads.
 #[test]
 fn watcher_of_an_initialiser_that_fails() {
-    explore([129, 181], &["once.failed", "wait.timed-out"], || {
+    explore([129, 45], &["once.failed", "wait.timed-out"], || {
         let cell = Shared::new(OnceCell::<u8>::new());
         let quiet = {
             let cell = cell.clone();
@@ -129,7 +129,7 @@ fn watcher_of_an_initialiser_that_fails() {
 /// Fails if a writer that gives up lets readers in, or clears the mark, although another writer sleeps. Three threads.
 #[test]
 fn one_writer_of_two() {
-    explore_bounded(4, [10_320, 264_530], &["wait.timed-out"], || {
+    explore_bounded(4, [10_320, 17_637], &["wait.timed-out"], || {
         let lock = rw();
         let free = {
             let lock = lock.clone();
@@ -158,7 +158,7 @@ fn one_writer_of_two() {
 /// gets in beside that writer as a reader. Three threads.
 #[test]
 fn writer_behind_a_writer() {
-    explore([153_703, 35_255], &["wait.timed-out", "rw.readers-let-in"], || {
+    explore([153_703, 2_024], &["wait.timed-out", "rw.readers-let-in"], || {
         let lock = rw();
         let gone = Arc::new(AtomicBool::new(false));
         let mut guard = lock.write().unwrap();
@@ -187,7 +187,7 @@ fn writer_behind_a_writer() {
 /// Fails if a writer that gives up changes a word that was poisoned meanwhile. Three threads.
 #[test]
 fn writer_behind_a_poisoner() {
-    explore([2_493, 1_108], &["wait.timed-out", "rw.poison-parked"], || {
+    explore([2_493, 259], &["wait.timed-out", "rw.poison-parked"], || {
         let lock = rw();
         let poisoned = {
             let lock = lock.clone();
@@ -215,7 +215,7 @@ fn writer_behind_a_poisoner() {
 /// Fails if the mark of a reader that gave up keeps the unlocking writer looking for it. Three threads.
 #[test]
 fn reader_beside_a_writer() {
-    explore([38_421, 53_496], &["wait.timed-out", "rw.writer-woken"], || {
+    explore([38_421, 3_482], &["wait.timed-out", "rw.writer-woken"], || {
         let lock = rw();
         let guard = lock.write().unwrap();
         spawn({
@@ -233,7 +233,7 @@ fn reader_beside_a_writer() {
 /// Fails if a writer that gives up just as the last reader leaves keeps others out, or leaves a mark. Three threads.
 #[test]
 fn writer_as_the_reader_leaves() {
-    explore_bounded(4, [3_509, 235_065], &["wait.timed-out", "rw.last-reader"], || {
+    explore_bounded(4, [3_509, 13_694], &["wait.timed-out", "rw.last-reader"], || {
         let lock = rw();
         let free = {
             let lock = lock.clone();
@@ -264,7 +264,7 @@ fn writer_as_the_reader_leaves() {
 /// next acquire. Three threads.
 #[test]
 fn cancelled_beside_one_who_tries() {
-    explore_bounded(3, [1_693, 13_548], &["node.cancel-woke"], || {
+    explore_bounded(3, [1_693, 1_127], &["node.cancel-woke"], || {
         let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
         let mut guard = shared.0.write().unwrap();
         spawn({

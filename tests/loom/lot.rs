@@ -36,7 +36,7 @@ fn spawn_waker(flag: &Shared<AtomicU8>) {
 fn validate_against_wake() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let results = seen.clone();
-    explore([10, 4], &[], move || {
+    explore([10, 3], &[], move || {
         let flag = Shared::new(AtomicU8::new(0));
         spawn_waker(&flag);
         seen.lock().unwrap().insert(format!("{:?}", sleep(&flag, 0, None)));
@@ -50,7 +50,7 @@ fn validate_against_wake() {
 fn deadline_against_wake() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let results = seen.clone();
-    explore([120, 20], &[], move || {
+    explore([120, 10], &[], move || {
         let flag = Shared::new(AtomicU8::new(0));
         spawn_waker(&flag);
         spawn(|| crate::model::advance(Duration::from_secs(2)));

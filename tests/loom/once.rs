@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn get_against_init() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let results = seen.clone();
-    explore([14, 6], &[], move || {
+    explore([14, 3], &[], move || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let (cell, seen) = (cell.clone(), seen.clone());
@@ -34,7 +34,7 @@ fn get_against_init() {
 /// Fails if two initialisers run, or if a caller gets a value that is not written, or sleeps on after it is. Three threads.
 #[test]
 fn three_initialisers() {
-    explore([42_860, 70_700], &["wait.woken", "wait.invalid", "once.finish-parked"], || {
+    explore([42_860, 930], &["wait.woken", "wait.invalid", "once.finish-parked"], || {
         let cell = Shared::new(OnceCell::new());
         let values =
             Judge::new(|values: Vec<u8>| assert!(values[0] == values[1] && values[1] == values[2], "{values:?}"));
@@ -50,7 +50,7 @@ fn three_initialisers() {
 /// threads.
 #[test]
 fn failing_initialiser() {
-    explore([27, 40], &["wait.woken", "once.failed"], || {
+    explore([27, 18], &["wait.woken", "once.failed"], || {
         let cell = Shared::new((OnceCell::new(), UnsafeCell::new(0)));
         // SAFETY: initialisers run one after the other, which loom checks.
         let touch = |touched: &UnsafeCell<u8>| *unsafe { touched.exclusive() } += 1;
@@ -76,7 +76,7 @@ fn failing_initialiser() {
 /// a candidate that comes by itself does not see what the failed one did. Three threads.
 #[test]
 fn watcher_and_candidate() {
-    explore([462_976, 172_901], &["wait.woken", "once.failed", "once.finish-parked"], || {
+    explore([462_976, 2_131], &["wait.woken", "once.failed", "once.finish-parked"], || {
         let cell = Shared::new((OnceCell::new(), UnsafeCell::new(0)));
         // SAFETY: initialisers run one after the other, which loom checks.
         let touch = |touched: &UnsafeCell<u8>| *unsafe { touched.exclusive() } += 1;
@@ -105,7 +105,7 @@ fn watcher_and_candidate() {
 /// which one initialises in vain and then lets the time pass.
 #[test]
 fn leaver_passes_on() {
-    explore_bounded(4, [38_515, 434_647], &["wait.woken", "wait.timed-out", "once.failed"], || {
+    explore_bounded(4, [38_515, 11_309], &["wait.woken", "wait.timed-out", "once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -138,7 +138,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a watcher that gives up at its limit takes along the mark that another watcher sleeps by. Three threads.
 #[test]
 fn watchers_and_set() {
-    explore([140_993, 113_695], &["wait.woken", "wait.timed-out"], || {
+    explore([140_993, 3_116], &["wait.woken", "wait.timed-out"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -161,7 +161,7 @@ fn watchers_and_set() {
 /// Fails if a call stops although it could succeed: here the limit passes only once the value is there. Three threads.
 #[test]
 fn value_before_limit() {
-    explore([1_399, 535], &["wait.timed-out", "wait.woken"], || {
+    explore([1_399, 112], &["wait.timed-out", "wait.woken"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -182,7 +182,7 @@ fn value_before_limit() {
 /// Fails if a panicking initialiser leaves a value, a sleeper, or itself in the list of running initialisers. Two threads.
 #[test]
 fn panicking_initialiser() {
-    explore([87, 1_065], &["wait.woken", "once.failed"], || {
+    explore([87, 143], &["wait.woken", "once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -202,7 +202,7 @@ fn panicking_initialiser() {
 /// Fails if an initialiser that asks for its own value hangs. One thread, with another that waits.
 #[test]
 fn reentrance() {
-    explore([1_096, 3_806], &["once.failed"], || {
+    explore([1_096, 111], &["once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();
@@ -217,7 +217,7 @@ fn reentrance() {
 /// Fails if two threads initialise a lazy value, or if one sees it uninitialised. Two threads.
 #[test]
 fn lazy() {
-    explore([27, 40], &["wait.woken", "once.finish-parked"], || {
+    explore([27, 18], &["wait.woken", "once.finish-parked"], || {
         let made = Judge::expect(vec![()]);
         let lazy = Shared::new(Lazy::new({
             let made = made.clone();
@@ -239,7 +239,7 @@ fn lazy() {
 /// Fails if the initialiser of a lazy value that panicked is touched by two threads, or runs twice. Two threads.
 #[test]
 fn lazy_poisoned() {
-    explore([61, 104], &["once.failed"], || {
+    explore([61, 30], &["once.failed"], || {
         let lazy = Shared::new(Lazy::new(|| -> u8 { std::panic::resume_unwind(Box::new("on purpose")) }));
         let force = |lazy: &Lazy<u8, _>| {
             assert!(Lazy::get(lazy).is_none());
@@ -257,7 +257,7 @@ fn lazy_poisoned() {
 /// loom's own `Arc`.
 #[test]
 fn dropped_once() {
-    explore([4, 3], &[], || {
+    explore([4, 2], &[], || {
         let cell = loom::sync::Arc::new(OnceCell::new());
         let drops = Judge::expect(vec![()]);
         struct Noting(Judge<()>);

@@ -33,7 +33,7 @@ fn read(lock: &OrderedRwLock<u32>) -> u32 {
 /// threads.
 #[test]
 fn reader_and_writer() {
-    explore([16, 14], &["wait.woken", "rw.last-reader", "rw.readers-let-in", "rw.handed-write"], || {
+    explore([16, 8], &["wait.woken", "rw.last-reader", "rw.readers-let-in", "rw.handed-write"], || {
         let lock = lock();
         spawn({
             let lock = lock.clone();
@@ -47,7 +47,7 @@ fn reader_and_writer() {
 /// other can lose.
 #[test]
 fn two_writers() {
-    explore([315, 619], &["wait.woken", "rw.writer-woken", "rw.handed-write"], || {
+    explore([315, 81], &["wait.woken", "rw.writer-woken", "rw.handed-write"], || {
         let lock = lock();
         spawn({
             let lock = lock.clone();
@@ -62,7 +62,7 @@ fn two_writers() {
 /// threads.
 #[test]
 fn readers_let_in_together() {
-    explore([13_450, 5_228], &["rw.readers-let-in"], || {
+    explore([13_450, 269], &["rw.readers-let-in"], || {
         let lock = lock();
         let free = free_at_last(&lock);
         let guard = lock.write().unwrap();
@@ -81,7 +81,7 @@ fn readers_let_in_together() {
 /// Fails if another thread can barge in between the hand-off of a lock to a writer and that writer's run. Two threads.
 #[test]
 fn handed_over_is_taken() {
-    explore([115, 477], &["rw.handed-write"], || {
+    explore([115, 45], &["rw.handed-write"], || {
         let lock = lock();
         let guard = lock.read().unwrap();
         spawn({
@@ -99,7 +99,7 @@ fn handed_over_is_taken() {
 /// asleep. Three threads.
 #[test]
 fn two_readers_and_a_writer() {
-    explore([4_933, 5_994], &["rw.last-reader", "rw.readers-let-in"], || {
+    explore([4_933, 336], &["rw.last-reader", "rw.readers-let-in"], || {
         let lock = lock();
         let guard = lock.read().unwrap();
         spawn({
@@ -118,7 +118,7 @@ fn two_readers_and_a_writer() {
 /// one's turn. Two threads, of which the main one holds and gives up.
 #[test]
 fn mark_of_a_writer_that_gave_up() {
-    explore([274, 119], &["rw.readers-let-in", "wait.timed-out"], || {
+    explore([274, 20], &["rw.readers-let-in", "wait.timed-out"], || {
         let lock = Shared::new(RawRwLock::new());
         lock.write(&mut Timer::bare(&Limit::NEVER)).unwrap();
         spawn({
@@ -138,7 +138,7 @@ fn mark_of_a_writer_that_gave_up() {
 /// threads.
 #[test]
 fn handed_over_late() {
-    explore([173_908, 27_583], &["rw.handed-write", "wait.timed-out"], || {
+    explore([173_908, 1_475], &["rw.handed-write", "wait.timed-out"], || {
         let lock = lock();
         let guard = lock.read().unwrap();
         spawn({
@@ -160,7 +160,7 @@ fn handed_over_late() {
 /// Fails if a writer or a reader is left asleep while others are let in. Three threads.
 #[test]
 fn two_writers_and_a_reader() {
-    explore([11_285, 9_276], &["rw.writer-woken", "rw.readers-let-in"], || {
+    explore([11_285, 318], &["rw.writer-woken", "rw.readers-let-in"], || {
         let lock = lock();
         let mut guard = lock.write().unwrap();
         spawn({
@@ -180,7 +180,7 @@ fn two_writers_and_a_reader() {
 /// that is kept out is a deadlock. Three threads.
 #[test]
 fn writer_gives_up() {
-    explore([328_242, 48_230], &["rw.reopened", "rw.let-in-by-a-leaver", "node.cancel-woke"], || {
+    explore([328_242, 2_236], &["rw.reopened", "rw.let-in-by-a-leaver", "node.cancel-woke"], || {
         let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
         std::mem::forget(shared.0.read().unwrap());
         spawn({
@@ -199,7 +199,7 @@ fn writer_gives_up() {
 /// in that one's way. The reader that barged in never releases, so that this is a deadlock. Three threads.
 #[test]
 fn woken_writer_gives_up() {
-    explore_bounded_on_both(2, [409, 44_440], &["rw.let-in-by-a-leaver", "wait.cancelled-awake"], || {
+    explore_bounded_on_both(2, [409, 43_840], &["rw.let-in-by-a-leaver", "wait.cancelled-awake"], || {
         let shared = Shared::new((OrderedRwLock::new(1, 0), CancelToken::new()));
         let guard = shared.0.write().unwrap();
         spawn({
@@ -220,7 +220,7 @@ fn woken_writer_gives_up() {
 /// its mark. Two threads.
 #[test]
 fn writer_times_out() {
-    explore([275, 51], &["wait.timed-out", "rw.leave-last"], || {
+    explore([275, 30], &["wait.timed-out", "rw.leave-last"], || {
         let lock = lock();
         let free = free_at_last(&lock);
         let guard = lock.read().unwrap();
@@ -258,7 +258,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a reader that is cancelled as the writer releases neither acquires the lock nor leaves it free. Two threads.
 #[test]
 fn reader_is_cancelled() {
-    explore([7_731, 519], &["node.cancel-woke", "rw.leave-last"], || {
+    explore([7_731, 164], &["node.cancel-woke", "rw.leave-last"], || {
         let (lock, token) = (lock(), Shared::new(CancelToken::new()));
         let free = free_at_last(&lock);
         let guard = lock.write().unwrap();
@@ -280,7 +280,7 @@ fn reader_is_cancelled() {
 /// Fails if a poisoner leaves a waiter asleep, or if a thread acquires a poisoned lock. Three threads.
 #[test]
 fn poison_wakes_all() {
-    explore([338, 222], &["rw.poison-parked", "wait.woken"], || {
+    explore([338, 65], &["rw.poison-parked", "wait.woken"], || {
         let lock = lock();
         let guard = lock.write().unwrap();
         spawn({
@@ -298,7 +298,7 @@ fn poison_wakes_all() {
 /// Fails if the thread that recovers a lock does not see what the poisoner did, or if two recover it. Two threads.
 #[test]
 fn recovered_poison() {
-    explore([12, 10], &[], || {
+    explore([12, 6], &[], || {
         let lock = lock();
         let mut guard = lock.write().unwrap();
         spawn({
@@ -316,7 +316,7 @@ fn recovered_poison() {
 /// Fails if sets that mix mutexes with reads and writes can deadlock. Two threads that name them in opposite orders.
 #[test]
 fn mixed_sets() {
-    explore([23_951, 5_662], &["wait.woken"], || {
+    explore([23_951, 758], &["wait.woken"], || {
         let shared = Shared::new((OrderedMutex::new(1, 0), OrderedRwLock::new(2, 0), OrderedRwLock::new(3, 0)));
         spawn({
             let shared = shared.clone();
@@ -337,7 +337,7 @@ fn mixed_sets() {
 /// Fails if the writer that is woken takes the mark of another along. Three threads.
 #[test]
 fn two_sleeping_writers() {
-    explore([12_500, 14_205], &["rw.writer-woken"], || {
+    explore([12_500, 548], &["rw.writer-woken"], || {
         let lock = lock();
         let free = {
             let lock = lock.clone();
@@ -358,7 +358,7 @@ fn two_sleeping_writers() {
 /// Fails if a writer that releases the lock prefers the next writer to readers that sleep. Three threads.
 #[test]
 fn turn_of_readers() {
-    explore([80_575, 88_112], &["rw.readers-let-in"], || {
+    explore([80_575, 1_861], &["rw.readers-let-in"], || {
         let lock = lock();
         let must = Arc::new(AtomicBool::new(false));
         let guard = lock.write().unwrap();
@@ -383,7 +383,7 @@ fn turn_of_readers() {
 /// Fails if the last reader to release the lock prefers readers to a writer that slept before them. Three threads.
 #[test]
 fn turn_of_the_writer() {
-    explore([35_791, 55_458], &["rw.handed-write"], || {
+    explore([35_791, 2_894], &["rw.handed-write"], || {
         let lock = lock();
         let must = Arc::new(AtomicBool::new(false));
         let guard = lock.read().unwrap();
@@ -408,7 +408,7 @@ fn turn_of_the_writer() {
 /// Fails if a writer that was alone in the queue acquires the lock and leaves a mark. Two threads.
 #[test]
 fn mark_of_one_writer() {
-    explore([6, 8], &["rw.writer-woken"], || {
+    explore([6, 5], &["rw.writer-woken"], || {
         let lock = lock();
         let guard = lock.write().unwrap();
         spawn({
@@ -426,7 +426,7 @@ fn mark_of_one_writer() {
 /// Fails if a reader that was alone in the queue acquires the lock and leaves a mark. Two threads.
 #[test]
 fn mark_of_one_reader() {
-    explore([6, 7], &["rw.readers-let-in"], || {
+    explore([6, 4], &["rw.readers-let-in"], || {
         let lock = lock();
         let guard = lock.write().unwrap();
         spawn({
@@ -444,7 +444,7 @@ fn mark_of_one_reader() {
 /// Fails if a hand-off to a writer that was alone in the queue leaves a mark. Two threads.
 #[test]
 fn mark_of_one_writer_behind_a_reader() {
-    explore([6, 7], &["rw.handed-write"], || {
+    explore([6, 4], &["rw.handed-write"], || {
         let lock = lock();
         let guard = lock.read().unwrap();
         spawn({
@@ -463,7 +463,7 @@ fn mark_of_one_writer_behind_a_reader() {
 /// written. Two threads.
 #[test]
 fn downgrade_before_a_writer() {
-    explore([23, 36], &["rw.last-reader"], || {
+    explore([23, 11], &["rw.last-reader"], || {
         let lock = lock();
         let mut guard = lock.write().unwrap();
         let free = free_at_last(&lock);
@@ -488,7 +488,7 @@ fn downgrade_before_a_writer() {
 /// Fails if a reader sleeps on while the writer that it slept for reads on, or does not see what that wrote. Two threads.
 #[test]
 fn downgrade_with_a_reader_asleep() {
-    explore([60, 231], &["rw.downgrade-let-in"], || {
+    explore([60, 60], &["rw.downgrade-let-in"], || {
         let lock = lock();
         let has_read = Shared::new(OnceCell::new());
         let mut guard = lock.write().unwrap();
@@ -507,7 +507,7 @@ fn downgrade_with_a_reader_asleep() {
 /// when both have read. Three threads.
 #[test]
 fn downgrade_with_both_asleep() {
-    explore([314_153, 255_465], &["rw.downgrade-let-in", "rw.last-reader"], || {
+    explore([314_153, 3_720], &["rw.downgrade-let-in", "rw.last-reader"], || {
         let lock = lock();
         let free = free_at_last(&lock);
         let guard = lock.write().unwrap();

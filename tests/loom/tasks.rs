@@ -58,7 +58,7 @@ fn cancelled(token: &CancelToken) -> Result<(), Failed> {
 /// Fails if a scope returns before its task has ended, or does not see what that did. Two threads.
 #[test]
 fn one_task() {
-    explore([9, 5], &[], || {
+    explore([9, 3], &[], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(|_| {
@@ -74,7 +74,7 @@ fn one_task() {
 /// Fails if who joins a task does not see its value, or waits for ever. Two threads.
 #[test]
 fn a_value_is_joined() {
-    explore([90, 44], &[], || {
+    explore([90, 13], &[], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let task = tasks.spawn(|_| {
@@ -90,7 +90,7 @@ fn a_value_is_joined() {
 /// Fails if a task is said to be finished before it has ended, or without what it did. Two threads.
 #[test]
 fn a_task_is_finished() {
-    explore([16, 7], &[], || {
+    explore([16, 4], &[], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let task = tasks.spawn(|_| {
@@ -109,7 +109,7 @@ fn a_task_is_finished() {
 /// Fails if a task that waits under the token sleeps on when another has failed, or if its error comes before the cause. Three threads.
 #[test]
 fn a_failure_cancels_the_others() {
-    explore([12_951, 7_768], &[], || {
+    explore([12_951, 1_466], &[], || {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(cancelled)?;
             tasks.spawn(|_| Err::<(), _>(Failed::First))?;
@@ -122,7 +122,7 @@ fn a_failure_cancels_the_others() {
 /// Fails if the body's own error does not cancel its task, or is not the result. Two threads.
 #[test]
 fn the_body_fails() {
-    explore([126, 144], &[], || {
+    explore([126, 54], &[], || {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(cancelled)?;
             Err::<(), _>(Failed::First)
@@ -134,7 +134,7 @@ fn the_body_fails() {
 /// Fails if the scope unwinds before its task has ended, or if the task is not cancelled. Two threads.
 #[test]
 fn the_body_panics() {
-    explore([126, 144], &[], || {
+    explore([126, 54], &[], || {
         let cell = Cell::new();
         let end = catch_unwind(AssertUnwindSafe(|| {
             scope(Limit::NEVER, |tasks: Scope<'_, '_>| -> Result<(), Failed> {
@@ -153,7 +153,7 @@ fn the_body_panics() {
 /// Fails if a task's panic does not cancel the other, or an error goes before it. Three threads.
 #[test]
 fn a_task_panics() {
-    explore([12_951, 7_768], &[], || {
+    explore([12_951, 1_466], &[], || {
         let end = catch_unwind(|| {
             scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
                 tasks.spawn(cancelled)?;
@@ -169,7 +169,7 @@ fn a_task_panics() {
 /// fails later. Three threads.
 #[test]
 fn two_failures_at_once() {
-    explore_bounded(4, [5_729, 5_441], &[], || {
+    explore_bounded(4, [5_729, 1_388], &[], || {
         let late = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(|token| {
@@ -191,7 +191,7 @@ fn two_failures_at_once() {
 /// Fails if an error that the body joins is lost or comes twice, or if the failure that was before it is not the result. Three threads.
 #[test]
 fn a_join_against_a_failure() {
-    explore_bounded(3, [3_567, 162_548], &[], || {
+    explore_bounded(3, [3_567, 13_722], &[], || {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let waits = tasks.spawn(cancelled)?;
             tasks.spawn(|_| Err::<(), _>(Failed::First))?;
@@ -206,7 +206,7 @@ fn a_join_against_a_failure() {
 /// Fails if a place does not come back when a task has ended, or before what it did is known. Three threads, two at a time.
 #[test]
 fn one_place() {
-    explore([1_944, 480], &["semaphore.handed"], || {
+    explore([1_944, 99], &["semaphore.handed"], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.at_most(1);
@@ -225,7 +225,7 @@ fn one_place() {
 /// Fails if a spawn that waits for a place sleeps on when the scope is cancelled. Two threads.
 #[test]
 fn cancelled_while_it_waits_for_a_place() {
-    explore_bounded(4, [2_899, 11_573], &["node.cancel-woke"], || {
+    explore_bounded(4, [2_899, 2_220], &["node.cancel-woke"], || {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.at_most(1);
             tasks.spawn(|_| Err::<(), _>(Failed::First))?;
@@ -241,7 +241,7 @@ fn cancelled_while_it_waits_for_a_place() {
 /// Fails if a task that joins another sleeps on, as the end of the scope joins the same thread. Three threads.
 #[test]
 fn joined_by_a_task_and_by_the_end() {
-    explore([14_634, 808], &["tasks.joined"], || {
+    explore([14_634, 205], &["tasks.joined"], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let task = tasks.spawn(|_| {
@@ -261,7 +261,7 @@ fn joined_by_a_task_and_by_the_end() {
 /// Fails if a task that another task spawns outlives the scope. Three threads.
 #[test]
 fn a_task_spawns() {
-    explore([861, 130], &[], || {
+    explore([861, 57], &[], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.spawn(|_| {
@@ -286,7 +286,7 @@ fn a_value_that_nobody_joins() {
             self.0.write();
         }
     }
-    explore([9, 5], &[], || {
+    explore([9, 3], &[], || {
         let cell = Cell::new();
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             let task: Task<'_, _, _> = tasks.spawn(|_| Ok(Dropped(&cell)))?;

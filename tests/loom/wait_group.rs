@@ -48,7 +48,7 @@ fn work<const N: usize>(shared: &Shared<Work<N>>, at: usize) {
 /// Fails if the waiter does not see what the worker did, or sleeps on after its end. Two threads.
 #[test]
 fn one_worker() {
-    explore([6, 34], &["wait.woken", "wait.invalid", "group.end-parked"], || {
+    explore([6, 18], &["wait.woken", "wait.invalid", "group.end-parked"], || {
         let shared = Work::<1>::new();
         work(&shared, 0);
         assert_eq!(shared.group.wait(), Ok(()));
@@ -59,7 +59,7 @@ fn one_worker() {
 /// Fails if the waiter sees what the last worker did but not what an earlier one did. Three threads.
 #[test]
 fn two_workers() {
-    explore([4_239, 53_951], &["wait.woken", "group.end-parked"], || {
+    explore([4_239, 1_516], &["wait.woken", "group.end-parked"], || {
         let shared = Work::<2>::new();
         work(&shared, 0);
         work(&shared, 1);
@@ -71,7 +71,7 @@ fn two_workers() {
 /// Fails if one of two waiters is left asleep. Three threads.
 #[test]
 fn two_waiters() {
-    explore([1_173, 2_608], &["wait.woken", "group.end-parked"], || {
+    explore([1_173, 342], &["wait.woken", "group.end-parked"], || {
         let shared = Work::<1>::new();
         let worker = shared.group.worker();
         for _ in 0..2 {
@@ -90,7 +90,7 @@ fn two_waiters() {
 /// generation here has no end. Two threads.
 #[test]
 fn next_generation_begins() {
-    explore([63, 214], &["wait.woken"], || {
+    explore([63, 64], &["wait.woken"], || {
         let shared = Work::<1>::new();
         std::mem::forget(shared.group.worker());
         spawn({
@@ -112,7 +112,7 @@ fn next_generation_begins() {
 /// Fails if a group that was waited for does not work again. Two threads.
 #[test]
 fn used_again() {
-    explore([36, 672], &["wait.woken"], || {
+    explore([36, 203], &["wait.woken"], || {
         let first = Work::<1>::new();
         work(&first, 0);
         assert_eq!(first.group.wait(), Ok(()));
@@ -144,7 +144,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a waiter that gives up leaves the group in a state in which the next waiter is not woken. Three threads.
 #[test]
 fn limit_against_end() {
-    explore([4_137, 5_609], &["wait.timed-out", "wait.woken", "group.leave-last"], || {
+    explore([4_137, 316], &["wait.timed-out", "wait.woken", "group.leave-last"], || {
         let shared = Work::<1>::new();
         work(&shared, 0);
         spawn(|| crate::model::advance(SECOND));
@@ -162,7 +162,7 @@ fn limit_against_end() {
 /// Fails if a panic is not reported to every waiter, or outlives `clear_panicked`. Two threads.
 #[test]
 fn panicking_worker() {
-    explore([212, 2_180], &[], || {
+    explore([212, 238], &[], || {
         let shared = Work::<1>::new();
         std::mem::forget(shared.group.worker());
         spawn({
@@ -186,7 +186,7 @@ fn panicking_worker() {
 /// around what the worker holds.
 #[test]
 fn owned_worker() {
-    explore([12, 68], &[], || {
+    explore([12, 18], &[], || {
         let group = std::sync::Arc::new(WaitGroup::new());
         let work = loom::sync::Arc::new(UnsafeCell::new(false));
         let worker = group.worker_owned();

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex};
 
-use loom::sync::atomic::AtomicU64;
+use loom::sync::atomic::{AtomicU64, fence};
 use loom::thread;
 
 use crate::c11;
@@ -213,6 +213,72 @@ fn the_newest_after_join() {
     // Also with the flag seen, which makes 5 the store that was made first.
     let expected = BTreeSet::from([(0, 0, 5), (0, 5, 6), (1, 0, 5), (1, 5, 6)]);
     assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+/// So may be each of several stores that nobody has read: two threads make them, in whatever order.
+#[test]
+fn any_of_several_is_the_newest() {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    check(None, {
+        let seen = seen.clone();
+        move || {
+            let word = Rc::new(UnsafeCell::new(AtomicU64::new(0)));
+            let threads = [1, 2].map(|value| {
+                let word = word.clone();
+                // SAFETY: all accesses are shared, until both threads are joined.
+                thread::spawn(move || unsafe { (*word.get()).store(value, Relaxed) })
+            });
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            // SAFETY: no other thread is left.
+            let last = unsafe { (*word.get()).with_mut(|value| *value) };
+            // SAFETY: as above.
+            let again = unsafe { (*word.get()).unsync_load() };
+            seen.lock().unwrap().insert((last, again));
+        }
+    });
+    assert_eq!(*seen.lock().unwrap(), BTreeSet::from([(1, 1), (2, 2)]));
+}
+
+/// Two threads each write their own word, then read the other's, with a fence between: whoever is the second at the
+/// fences sees the other's store.
+#[test]
+fn store_buffering_with_fences() {
+    for order in [Ordering::SeqCst, AcqRel] {
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        check(None, {
+            let seen = seen.clone();
+            move || {
+                let words = Rc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+                let run = move |words: &[AtomicU64; 2], mine: usize| {
+                    words[mine].store(1, Relaxed);
+                    fence(order);
+                    words[1 - mine].load(Relaxed)
+                };
+                let other = thread::spawn({
+                    let words = words.clone();
+                    move || run(&words, Y)
+                });
+                let mine = run(&words, X);
+                seen.lock().unwrap().insert(vec![mine, other.join().unwrap()]);
+            }
+        });
+        let forbidden: &[_] = if order == AcqRel { &[] } else { &[[0, 0]] };
+        assert_eq!(*seen.lock().unwrap(), all_but(forbidden), "{order:?}");
+    }
+}
+
+/// A load may see each of many stores, also those that loom has forgotten once the last of them is made.
+#[test]
+fn more_stores_than_are_kept() {
+    for add in [false, true] {
+        let store = |value| if add { Op::Add(X, Relaxed) } else { Op::Store(X, value, Relaxed) };
+        let program = vec![(1..10).map(store).collect(), vec![Op::Load(X, Relaxed)]];
+        let found = explore(&program, Search::Whole).outcomes.ends;
+        let loaded: BTreeSet<_> = found.into_iter().map(|mut seen| seen.remove(1)).collect();
+        assert_eq!(loaded, (0..10).map(|value| vec![(value, false)]).collect());
+    }
 }
 
 /// An access that must not race does, with whoever has seen what its thread released just before.

@@ -1,7 +1,7 @@
 //! Small programs: each thread runs a list of operations and notes what it sees.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// The most words, locks and queues that a program has, of each.
 pub(crate) const PLACES: usize = 3;
@@ -89,6 +89,19 @@ impl Shape {
         (0..self.threads)
             .map(|thread| (0..1 + random.below(self.ops)).map(|i| self.op(random, value(thread, i))).collect())
             .collect()
+    }
+
+    /// The same, each operation sequentially consistent in one of three.
+    pub(crate) fn random_with_seq_cst(&self, random: &mut Random) -> Program {
+        let mut program = self.random(random);
+        for op in program.iter_mut().flatten().filter(|_| random.below(3) == 0) {
+            match op {
+                Op::Load(_, order) | Op::Store(_, _, order) | Op::Add(_, order) => *order = SeqCst,
+                Op::Exchange(exchange) => (exchange.success, exchange.failure) = (SeqCst, SeqCst),
+                Op::Lock(_) | Op::Unlock(_) | Op::Sleep(_) | Op::Wake(_) => {}
+            }
+        }
+        program
     }
 
     /// Each item is an operation, or a few of them under one lock or two.

@@ -164,3 +164,98 @@ impl Tally {
         assert!(faulty == 0, "the first of them: {}", self.first.unwrap_or_default());
     }
 }
+
+/// From another seed, for so long: `SEED=2 SECONDS=60 cargo test --release -- --ignored long_run`.
+fn long_run(what: &str, mut wrong: impl FnMut(&mut Random, &mut Tally)) {
+    let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let (first, seconds) = (number("SEED", 1_u64), number("FOR_SECONDS", 20));
+    let start = std::time::Instant::now();
+    let mut tally = Tally::new(what, "are wrong");
+    let mut seed = first;
+    while start.elapsed().as_secs() < seconds {
+        wrong(&mut Random::new(1_000_000 + seed), &mut tally);
+        seed += 1;
+    }
+    println!("{what}: seeds {first} to {}", seed - 1);
+    tally.end();
+}
+
+/// Interleavings of larger programs, and of more stores to a word than loom keeps.
+#[test]
+#[ignore = "as long as it is told to"]
+fn long_run_of_interleavings() {
+    let shape = |threads, ops, words| Shape { threads, ops, words, orderings: false, weak: false };
+    long_run("interleavings, long run", |random, missed| {
+        for program in [
+            shape(3, 3, 1).random(random),
+            shape(3, 3, 2).random(random),
+            shape(3, 4, 1).random(random),
+            shape(2, 8, 1).random(random),
+            shape(4, 2, 1).random(random),
+            shape(3, 3, 1).random_with_locks(random),
+            shape(3, 3, 2).random_with_locks(random),
+            shape(4, 2, 2).random_with_locks(random),
+            shape(3, 3, 1).random_with_sleepers(random),
+            shape(3, 3, 2).random_with_sleepers(random),
+            shape(4, 2, 2).random_with_sleepers(random),
+        ] {
+            if program.iter().map(Vec::len).sum::<usize>() > 14 {
+                continue;
+            }
+            let expected = interleavings::outcomes(&program);
+            let found = explore(&program, Search::Whole);
+            missed.executions += found.executions;
+            // A sleeper that reads an old value after it was woken may get stuck in no interleaving.
+            let agrees = if found.outcomes.deadlock && !expected.deadlock {
+                explore(&program, Search::WithoutSleepSets).outcomes.deadlock
+            } else {
+                found.outcomes.deadlock == expected.deadlock
+                    && (expected.deadlock || found.outcomes.ends.is_superset(&expected.ends))
+            };
+            missed.note(agrees, || format!("{program:?}: {expected:?}, but {:?}", found.outcomes));
+        }
+    });
+}
+
+/// Weak memory in larger programs.
+#[test]
+#[ignore = "as long as it is told to"]
+fn long_run_of_weak_memory() {
+    let shape = |threads, ops, words| Shape { threads, ops, words, orderings: true, weak: true };
+    long_run("weak memory, long run", |random, wrong| {
+        for shape in [shape(3, 3, 1), shape(3, 3, 2), shape(2, 4, 1), shape(2, 5, 2), shape(4, 2, 1), shape(4, 2, 2)] {
+            let program = shape.random(random);
+            let allowed = c11::outcomes(&program);
+            let found = explore(&program, Search::Whole);
+            wrong.executions += found.executions;
+            wrong.note(found.outcomes.ends == allowed, || {
+                let missing: Vec<_> = allowed.difference(&found.outcomes.ends).collect();
+                let forbidden: Vec<_> = found.outcomes.ends.difference(&allowed).collect();
+                format!("{program:?}: missing {missing:?}, forbidden {forbidden:?}")
+            });
+        }
+    });
+}
+
+/// With sequentially consistent operations, the same as without the reduction.
+#[test]
+#[ignore = "as long as it is told to"]
+fn long_run_of_seq_cst() {
+    let shape = |threads, ops, words| Shape { threads, ops, words, orderings: true, weak: true };
+    long_run("SeqCst, long run", |random, differ| {
+        for shape in [shape(2, 3, 1), shape(2, 3, 2), shape(2, 4, 2), shape(3, 2, 1), shape(3, 2, 2)] {
+            let program = shape.random_with_seq_cst(random);
+            if orders(&program) > 100 {
+                continue;
+            }
+            let other = explore(&program, Search::WithoutSleepSets).outcomes;
+            let found = explore(&program, Search::Whole);
+            differ.executions += found.executions;
+            differ.note(found.outcomes == other, || {
+                let missing: Vec<_> = other.ends.difference(&found.outcomes.ends).collect();
+                let more: Vec<_> = found.outcomes.ends.difference(&other.ends).collect();
+                format!("{program:?}: missing {missing:?}, more {more:?}")
+            });
+        }
+    });
+}

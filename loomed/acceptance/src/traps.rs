@@ -624,6 +624,15 @@ fn a_panic_poisons_locks() {
     });
 }
 
+/// Locks a mutex when dropped, so that others may have it before and after.
+struct Locks(Rc<loom::sync::Mutex<()>>);
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        drop(self.0.lock());
+    }
+}
+
 /// In published loom it poisons what other threads unlock meanwhile, and `panicking` is true in all of them.
 #[test]
 fn a_panic_is_of_its_thread_alone() {
@@ -631,15 +640,14 @@ fn a_panic_is_of_its_thread_alone() {
     check(None, {
         let seen = seen.clone();
         move || {
-            let word = Rc::new(AtomicU64::new(0));
-            let lock = Rc::new(loom::sync::Mutex::new(()));
-            let stores = (Stores(word.clone()), Stores(word.clone()));
+            let (lock, turns) = (Rc::new(loom::sync::Mutex::new(())), Rc::new(loom::sync::Mutex::new(())));
+            let locks = (Locks(turns.clone()), Locks(turns.clone()));
             let thread = thread::spawn(|| {
-                caught_with(stores);
+                caught_with(locks);
                 assert!(!thread::panicking());
             });
             let guard = lock.lock().unwrap();
-            word.load(Relaxed);
+            drop(turns.lock().unwrap());
             seen.lock().unwrap().insert(std::thread::panicking());
             assert!(!thread::panicking());
             drop(guard);
@@ -787,10 +795,10 @@ fn a_lock_in_a_drop_is_not_poisoned() {
 fn a_panic_after_two_at_once() {
     alone("a_panic_after_two_at_once", || {
         loom::model(|| {
-            let word = Rc::new(AtomicU64::new(0));
+            let turns = Rc::new(loom::sync::Mutex::new(()));
             let threads = [(); 2].map(|()| {
-                let stores = (Stores(word.clone()), Stores(word.clone()));
-                thread::spawn(move || caught_with(stores))
+                let locks = (Locks(turns.clone()), Locks(turns.clone()));
+                thread::spawn(move || caught_with(locks))
             });
             for thread in threads {
                 thread.join().unwrap();
