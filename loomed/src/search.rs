@@ -37,7 +37,7 @@ pub(crate) fn meaning(word: &str) -> &str {
         "permutations" => "ended by the bound of permutations",
         "duration" => "ended by the bound of time",
         "told" => "the test told loom not to explore a part",
-        "history" => "an atomic was stored to more than 7 times, and the oldest stores were forgotten",
+        "history" => "an atomic was stored to more often than loom remembers",
         "yield" => "a thread yielded, and others ran first",
         other => other,
     }

@@ -51,7 +51,7 @@ fn reports_for_programs_settings_and_limits() {
 
     let bounded = fixture.loomed(&["--complete", "-p=renamed", "many_stores"], &[]);
     assert_eq!(bounded.code, 3, "{bounded}");
-    bounded.expect("the oldest stores were forgotten");
+    bounded.expect("an atomic was stored to more often than loom remembers");
     let bounded = fixture.loomed(&["--complete", "three_values"], &[("LOOM_MAX_PREEMPTIONS", "0")]);
     assert_eq!(bounded.code, 3, "{bounded}");
     bounded.expect("LOOM_MAX_PREEMPTIONS=0 was set");

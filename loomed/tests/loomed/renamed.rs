@@ -30,7 +30,7 @@ fn three_values() {
 fn many_stores() {
     other::model(|| {
         let word = AtomicUsize::new(0);
-        (0..8).for_each(|value| word.store(value, Relaxed));
+        (0..20).for_each(|value| word.store(value, Relaxed));
     });
 }
 
