@@ -30,8 +30,10 @@ pub(crate) enum Asked {
 const SELECTIONS: [&str; 9] =
     ["--lib", "--bins", "--bin", "--tests", "--test", "--examples", "--example", "--all-targets", "--benches"];
 
-/// Those that take a value, as far as that must be known to find the others.
-pub(crate) const PROJECT: [&str; 2] = ["--manifest-path", "--config"];
+/// Those that say where the project is and what of it is built, with a value.
+const PROJECT: [&str; 4] = ["--manifest-path", "--config", "--features", "-F"];
+/// Those without one.
+const FEATURES: [&str; 2] = ["--all-features", "--no-default-features"];
 
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Asked, String> {
     let mut arguments = arguments.into_iter().map(|argument| {
@@ -91,7 +93,16 @@ impl Args {
         self.cargo.iter().any(|argument| argument == option)
     }
 
-    /// The values that cargo was given with the options that say where the project is.
+    /// What comes behind an option.
+    pub(crate) fn value(&self, option: &str) -> Option<&str> {
+        self.cargo.iter().enumerate().find_map(|(at, argument)| match argument.split_once('=') {
+            Some((name, value)) => (name == option).then_some(value),
+            None if argument == option => self.cargo.get(at + 1).map(String::as_str),
+            None => None,
+        })
+    }
+
+    /// The options that cargo needs to find the same packages.
     pub(crate) fn of_project(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut arguments = self.cargo.iter();
@@ -99,6 +110,8 @@ impl Args {
             let name = argument.split('=').next().unwrap_or_default();
             if argument == "--offline" || argument == "--frozen" {
                 found.push("--offline".to_owned());
+            } else if FEATURES.contains(&&**argument) {
+                found.push(argument.clone());
             } else if PROJECT.contains(&name) {
                 found.push(argument.clone());
                 if name.len() == argument.len() {
@@ -140,8 +153,23 @@ mod tests {
 
     #[test]
     fn what_says_where_the_project_is_is_for_metadata_too() {
-        let args = parsed("test --manifest-path a/Cargo.toml --config=net.retry=1 --frozen -p b");
-        assert_eq!(args.of_project(), ["--manifest-path", "a/Cargo.toml", "--config=net.retry=1", "--offline"]);
+        let args = parsed(
+            "test --manifest-path a/Cargo.toml --config=net.retry=1 --frozen -p b --features c --no-default-features",
+        );
+        let expected = [
+            "--manifest-path",
+            "a/Cargo.toml",
+            "--config=net.retry=1",
+            "--offline",
+            "--features",
+            "c",
+            "--no-default-features",
+        ];
+        assert_eq!(args.of_project(), expected);
+        assert_eq!(
+            (args.value("-p"), args.value("--config"), args.value("--target")),
+            (Some("b"), Some("net.retry=1"), None)
+        );
     }
 
     #[test]

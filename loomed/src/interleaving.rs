@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,31 +33,34 @@ pub(crate) struct Step {
     pub(crate) unwinding: bool,
 }
 
-/// Reads the steps that loom told. Places are relative to one of the folders.
-pub(crate) fn read(report: &Path, folders: &[PathBuf]) -> Vec<Step> {
+/// Reads the steps that loom told of a process. Places are relative to the root of the workspace.
+pub(crate) fn read(report: &Path, process: u32, root: &Path) -> Vec<Step> {
     let text = fs::read_to_string(report).unwrap_or_default();
-    text.lines().filter_map(|told| step(told, folders)).collect()
+    text.lines().filter_map(|told| step(told, process, root)).collect()
 }
 
-fn step(told: &str, folders: &[PathBuf]) -> Option<Step> {
+fn step(told: &str, process: u32, root: &Path) -> Option<Step> {
     let fields: Vec<_> = told.split('\t').collect();
-    let ["step", unwinding, thread, place, operation, ref object @ ..] = fields[..] else { return None };
+    let ["step", id, unwinding, thread, place, operation, ref object @ ..] = fields[..] else { return None };
+    if id.parse() != Ok(process) {
+        return None;
+    }
     Some(Step {
         thread: thread.parse().ok()?,
         place: place.to_owned(),
         operation: operation.to_owned(),
         object: object.first().copied().unwrap_or_default().to_owned(),
         made_at: object.get(1).copied().unwrap_or_default().to_owned(),
-        source: source(place, folders).unwrap_or_default(),
+        source: source(place, root).unwrap_or_default(),
         unwinding: !unwinding.is_empty(),
     })
 }
 
 /// The line of the source at `file:line:column`.
-fn source(place: &str, folders: &[PathBuf]) -> Option<String> {
+fn source(place: &str, root: &Path) -> Option<String> {
     let mut parts = place.rsplitn(3, ':');
     let (_, line, file) = (parts.next()?, parts.next()?.parse::<usize>().ok()?, parts.next()?);
-    let text = folders.iter().find_map(|folder| fs::read_to_string(folder.join(file)).ok())?;
+    let text = fs::read_to_string(root.join(file)).ok()?;
     text.lines().nth(line.checked_sub(1)?).map(|line| line.trim().to_owned())
 }
 
@@ -73,6 +76,9 @@ fn line_of(place: &str) -> &str {
 /// More of a source line is not shown.
 const WIDTH: usize = 70;
 
+/// Of an execution with more steps, this many are shown of its begin and of its end.
+const ENDS: usize = 150;
+
 impl fmt::Display for Interleaving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What comes behind the panic that nobody caught is of no interest.
@@ -84,7 +90,14 @@ impl fmt::Display for Interleaving {
         let places = widest(&mut steps.iter().map(|step| line_of(&step.place).len()));
         let width = widest(&mut operations.iter().map(String::len));
         let mut last = None;
-        for (step, operation) in steps.iter().zip(&operations) {
+        for (at, (step, operation)) in steps.iter().zip(&operations).enumerate() {
+            if steps.len() > 2 * ENDS && (ENDS..steps.len() - ENDS).contains(&at) {
+                if at == ENDS {
+                    writeln!(f, "    -- {} operations are not shown", steps.len() - 2 * ENDS)?;
+                }
+                last = Some(step.thread);
+                continue;
+            }
             if last.is_some_and(|last| last != step.thread) {
                 writeln!(f, "    -- thread {} runs", step.thread)?;
             }
@@ -131,9 +144,11 @@ mod tests {
 
     #[test]
     fn a_line_for_each_operation_and_each_switch() {
-        let told = "step\t\t0\tno/such.rs:3:9\tspawns thread 1\nstep\t\t1\tno/such.rs:4:9\tloads 0 (Relaxed)\t#2\tno/such.rs:1:1\n\
-                    step\t\t0\tno/such.rs:5:9\tstores 1 (Release)\t#2\tno/such.rs:1:1\nstep\t!\t0\t\tends\nnoise\n";
-        let steps: Vec<_> = told.lines().filter_map(|line| step(line, &[])).collect();
+        let told = "step\t7\t\t0\tno/such.rs:3:9\tspawns thread 1\n\
+                    step\t7\t\t1\tno/such.rs:4:9\tloads 0 (Relaxed)\t#2\tno/such.rs:1:1\n\
+                    step\t8\t\t1\tno/such.rs:9:9\tends\n\
+                    step\t7\t\t0\tno/such.rs:5:9\tstores 1 (Release)\t#2\tno/such.rs:1:1\nstep\t7\t!\t0\t\tends\nnoise\n";
+        let steps: Vec<_> = told.lines().filter_map(|line| step(line, 7, Path::new(""))).collect();
         assert_eq!(steps.len(), 4);
         let shown = Interleaving { steps, said: "lost\n".to_owned(), repeated: true }.to_string();
         let expected = "    0  no/such.rs:3  spawns thread 1\n    -- thread 1 runs\n    1  no/such.rs:4  loads 0 (Relaxed) #2\n\

@@ -56,11 +56,17 @@ impl Page {
                     None => write!(line, "  {:>11} {:>10}", "-", "-")?,
                 }
             }
-            match (published.is_none_or(|run| run.passed), test.passed) {
-                (true, false) => line += "  FAILS, and passes on published loom",
-                (false, true) => line += "  passes, and fails on published loom",
-                (false, false) => line += "  fails on both",
-                (true, true) => {}
+            let ended = |run: &Test| run.ended.as_deref().unwrap_or("fails").to_owned();
+            match published {
+                None if test.passed => line += "  is not there on published loom",
+                None => write!(line, "  FAILS ({}), and is not there on published loom", ended(test))?,
+                Some(run) if run.passed && test.passed => {}
+                Some(run) if run.passed => match &test.ended {
+                    None => line += "  FAILS, and passes on published loom",
+                    Some(ended) => write!(line, "  FAILS ({ended}), and passes on published loom")?,
+                },
+                Some(run) if test.passed => write!(line, "  passes; on published loom: {}", ended(run))?,
+                Some(run) => write!(line, "  {}; on published loom: {}", ended(test), ended(run))?,
             }
             writeln!(f, "{line}")?;
         }
@@ -83,7 +89,7 @@ impl fmt::Display for Page {
                     if other.is_some() {
                         writeln!(
                             f,
-                            "  The execution did not fail again. Does the test depend on anything outside of loom?"
+                            "  The execution did not fail in the same way again. Does the test depend on anything outside of loom?"
                         )?;
                     }
                 }

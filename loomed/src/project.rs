@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::args::Args;
 use crate::loom::VERSIONS;
+use crate::wrapper;
 
 /// Where it is, and which loom it uses.
 pub(crate) struct Project {
@@ -70,11 +71,16 @@ impl Project {
         // For this platform only, so that nothing has to be fetched that is not built; and with the cfgs, where loom is asked for under
         // one of them.
         let host = host()?;
-        let asked = [OsString::from("--all-features"), "--locked".into(), "--filter-platform".into(), host.into()];
+        let asked = [OsString::from("--locked"), "--filter-platform".into(), host.into()];
+        let me = std::env::current_exe().map_err(|error| format!("this program does not know where it is: {error}"))?;
         let metadata = metadata(args, &asked, |cargo| {
             cargo.env("CARGO_TARGET_DIR", target.join("loomed"));
-            cargo.env("RUSTFLAGS", flags(&args.cfgs()));
-            cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
+            // Nothing is compiled, but the compiler is asked which cfgs are set.
+            cargo.env("RUSTC_WRAPPER", me).env(wrapper::SOURCE, "").env(wrapper::CFGS, args.cfgs().join("\n"));
+        })
+        .map_err(|why| match why.contains("--locked") {
+            true => format!("{why}\n(Cargo.lock stays as it is here: `cargo metadata` brings it up to date.)"),
+            false => why,
         })?;
         let (loom, published) = the_one(&metadata.packages, &metadata.resolve.unwrap_or_default())?;
         Ok(Self { root, target, loom, published })
@@ -86,12 +92,6 @@ impl Args {
     pub(crate) fn cfgs(&self) -> Vec<String> {
         if self.cfgs.is_empty() { vec!["loom".to_owned()] } else { self.cfgs.clone() }
     }
-}
-
-/// Those of the environment, and the cfgs.
-fn flags(cfgs: &[String]) -> String {
-    let set = std::env::var("RUSTFLAGS").unwrap_or_default();
-    cfgs.iter().fold(set, |flags, cfg| format!("{flags} --cfg {cfg}"))
 }
 
 /// The compiler's own platform.

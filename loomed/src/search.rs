@@ -48,15 +48,33 @@ pub(crate) fn is_of_the_test(word: &str) -> bool {
     word == "yield"
 }
 
-/// Reads what was told so far. The numbers are those that loom counts the searches of a process by.
-pub(crate) fn read(report: &Path) -> BTreeMap<usize, Search> {
+/// Reads what a process has told so far. The numbers are those that loom counts its searches by.
+///
+/// # Errors
+/// If it was told by another loom than that.
+pub(crate) fn read(report: &Path, process: u32, loom: &str) -> Result<BTreeMap<usize, Search>, String> {
     let text = fs::read_to_string(report).unwrap_or_default();
-    text.lines().filter_map(line).collect()
+    parse(&text, process, loom)
 }
 
-fn line(line: &str) -> Option<(usize, Search)> {
-    let fields: Vec<_> = line.split('\t').collect();
-    let ["search", number, ending, executions, micros, left_out, path] = fields[..] else { return None };
+fn parse(text: &str, process: u32, loom: &str) -> Result<BTreeMap<usize, Search>, String> {
+    let mut searches = BTreeMap::new();
+    for line in text.lines() {
+        let fields: Vec<_> = line.split('\t').collect();
+        // A process that it has started itself tells, too.
+        if fields[0] != "search" || fields.get(1).and_then(|id| id.parse().ok()) != Some(process) {
+            continue;
+        }
+        if fields.get(2) != Some(&loom) {
+            return Err(format!("the tests were built on another loom than the {loom} one"));
+        }
+        searches.extend(search(&fields[3..]));
+    }
+    Ok(searches)
+}
+
+fn search(fields: &[&str]) -> Option<(usize, Search)> {
+    let [number, ending, executions, micros, left_out, path] = fields[..] else { return None };
     let ending = match ending {
         "at" => Ending::Interrupted,
         "complete" | "repeated" => Ending::Complete,
@@ -78,14 +96,25 @@ fn line(line: &str) -> Option<(usize, Search)> {
 mod tests {
     use super::*;
 
+    const TOLD: &str = "search\t7\tcorrected\t0\tat\t100\t2000000\t\t\n\
+        search\t7\tcorrected\t0\tcomplete\t150\t2500000\tyield,history\t\nnoise\n\
+        search\t8\tcorrected\t0\tat\t1\t1\t\t\n\
+        search\t7\tcorrected\t1\tfailed\t3\t40\t\t0a1+.\n\
+        search\t7\tcorrected\t2\tat\t0\t1\t\t\n";
+
     #[test]
-    fn the_last_line_of_each_search_counts() {
-        let text = "search\t0\tat\t100\t2000000\t\t\nsearch\t0\tcomplete\t150\t2500000\tyield,history\t\nnoise\n\
-                    search\t1\tfailed\t3\t40\t\t0a1+.\n";
-        let found: BTreeMap<_, _> = text.lines().filter_map(line).collect();
-        assert_eq!(found.len(), 2);
+    fn the_last_line_of_each_search_of_the_process_counts() {
+        let found = parse(TOLD, 7, "corrected").unwrap();
+        assert_eq!(found.len(), 3);
         assert_eq!((found[&0].ending, found[&0].executions, found[&0].seconds), (Ending::Complete, 150, 2.5));
         assert_eq!(found[&0].left_out, ["yield", "history"]);
         assert_eq!(found[&1].path.as_deref(), Some("0a1+."));
+        assert_eq!((found[&2].ending, found[&2].executions), (Ending::Interrupted, 0));
+    }
+
+    #[test]
+    fn another_loom_is_noticed() {
+        assert!(parse(TOLD, 7, "published").is_err());
+        assert_eq!(parse(TOLD, 9, "published"), Ok(BTreeMap::new()));
     }
 }

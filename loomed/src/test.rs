@@ -14,6 +14,8 @@ pub(crate) struct Test {
     pub(crate) package: String,
     /// In which test program.
     pub(crate) program: String,
+    /// The name of its file: a library, a program and a test of one name differ in its end.
+    pub(crate) file: String,
     pub(crate) name: String,
     pub(crate) passed: bool,
     /// How the process ended, if it is not that the test passed or failed.
@@ -32,7 +34,7 @@ impl Test {
 
     /// Whether it is the same test, of another run.
     pub(crate) fn is(&self, other: &Test) -> bool {
-        (&self.package, &self.program, &self.name) == (&other.package, &other.program, &other.name)
+        (&self.package, &self.file, &self.name) == (&other.package, &other.file, &other.name)
     }
 
     /// Why executions were left out, each reason once.
@@ -109,6 +111,7 @@ mod tests {
         let test = |searches: Vec<Search>| Test {
             package: String::new(),
             program: String::new(),
+            file: String::new(),
             name: "name".to_owned(),
             passed: true,
             ended: None,

@@ -25,6 +25,11 @@ pub(crate) fn is_meant(first: &OsStr) -> bool {
 
 pub(crate) fn main(arguments: &[OsString]) -> u8 {
     let mut arguments = arguments.to_vec();
+    if arguments.iter().any(|argument| argument.to_string_lossy().starts_with('@')) {
+        return crate::refuse(
+            "the compiler is to read its arguments from a file, in which loom's source cannot be replaced",
+        );
+    }
     if let Some(krate) = value(&arguments, "--crate-name") {
         if krate == "loom" && env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == "loom") {
             if let Err(why) = replace_source(&mut arguments) {

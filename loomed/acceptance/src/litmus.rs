@@ -274,10 +274,10 @@ fn store_buffering_with_fences() {
 fn more_stores_than_are_kept() {
     for add in [false, true] {
         let store = |value| if add { Op::Add(X, Relaxed) } else { Op::Store(X, value, Relaxed) };
-        let program = vec![(1..10).map(store).collect(), vec![Op::Load(X, Relaxed)]];
+        let program = vec![(1..20).map(store).collect(), vec![Op::Load(X, Relaxed)]];
         let found = explore(&program, Search::Whole).outcomes.ends;
         let loaded: BTreeSet<_> = found.into_iter().map(|mut seen| seen.remove(1)).collect();
-        assert_eq!(loaded, (0..10).map(|value| vec![(value, false)]).collect());
+        assert_eq!(loaded, (0..20).map(|value| vec![(value, false)]).collect());
     }
 }
 

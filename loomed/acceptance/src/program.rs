@@ -34,6 +34,16 @@ pub(crate) struct Exchange {
     pub(crate) weak: bool,
 }
 
+impl Op {
+    pub(crate) fn may_store_to(&self, place: usize) -> bool {
+        match *self {
+            Op::Store(word, ..) | Op::Add(word, _) => word == place,
+            Op::Exchange(exchange) => exchange.word == place,
+            _ => false,
+        }
+    }
+}
+
 /// The operations of each thread.
 pub(crate) type Program = Vec<Vec<Op>>;
 

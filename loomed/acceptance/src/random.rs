@@ -120,7 +120,7 @@ fn reduced_search_finds_the_same() {
     println!("reduction: {reduced_too} executions with sleep sets, {unreduced} without");
     differ.end();
     // Exploration is deterministic. A change that explores more would find the same, and take longer than it needs.
-    assert_eq!((reduced_too, unreduced), (6_054, 36_751), "executions with sleep sets, and without");
+    assert_eq!((reduced_too, unreduced), (2_745, 35_976), "executions with sleep sets, and without");
 }
 
 /// In how many orders the operations of the threads can come.
@@ -225,6 +225,10 @@ fn long_run_of_weak_memory() {
     long_run("weak memory, long run", |random, wrong| {
         for shape in [shape(3, 3, 1), shape(3, 3, 2), shape(2, 4, 1), shape(2, 5, 2), shape(4, 2, 1), shape(4, 2, 2)] {
             let program = shape.random(random);
+            // With the initial one, loom keeps fifteen stores to a word.
+            if (0..shape.words).any(|word| program.iter().flatten().filter(|op| op.may_store_to(word)).count() > 14) {
+                continue;
+            }
             let allowed = c11::outcomes(&program);
             let found = explore(&program, Search::Whole);
             wrong.executions += found.executions;

@@ -45,6 +45,11 @@ impl Fixture {
         fs::write(path, content).unwrap();
     }
 
+    pub(crate) fn append(&self, name: &str, content: &str) {
+        let path = self.0.join(name);
+        fs::write(&path, fs::read_to_string(&path).unwrap() + content).unwrap();
+    }
+
     pub(crate) fn remove(&self, name: &str) {
         fs::remove_file(self.0.join(name)).unwrap();
     }

@@ -8,7 +8,13 @@ use fixture::Fixture;
 fn a_broken_queue_that_loom_as_published_passes() {
     let fixture = Fixture::new("queue");
     fixture.member("queue", "", include_str!("queue.rs"));
-    fixture.write(".cargo/config.toml", "[build]\nrustflags = [\"--cfg\", \"its_own_flag\"]\n");
+    // Cargo would find in its own `build-dir` what it has built on another loom.
+    let config = "[build]\nrustflags = [\"--cfg\", \"its_own_flag\"]\nbuild-dir = \"between\"\n";
+    fixture.write(".cargo/config.toml", config);
+    // A test program with a `main` of its own, and one that has the name of the library.
+    fixture.write("queue/tests/own.rs", include_str!("own.rs"));
+    fixture.write("queue/tests/queue.rs", "mod tests {\n    #[test]\n    fn plain() {\n        panic!()\n    }\n}\n");
+    fixture.append("queue/Cargo.toml", "\n[[test]]\nname = \"own\"\nharness = false\n");
     let before = fixture.files();
 
     let compared = fixture.loomed(&["--compare", "--", "--skip", "not_this"], &[]);
@@ -23,6 +29,7 @@ fn a_broken_queue_that_loom_as_published_passes() {
     compared.expect("test tests::expected ... ok");
     compared.expect("test tests::aborts ... FAILED (signal: 6");
     compared.expect("test tests::plain ... ok\n");
+    compared.expect("---- own: main\n  The execution that fails, which");
     compared.expect_not("not_this");
     compared.expect_not("tests::ignored");
     assert_eq!(fixture.files(), before, "the tree has changed");
