@@ -59,7 +59,7 @@ fn poll(future: Pin<&mut impl Future<Output = Stopped>>, woken: &Arc<Woken>) -> 
 /// the cancel. Two threads.
 #[test]
 fn registered_while_cancelled() {
-    explore([1_185, 434], &["node.enlist-late"], || {
+    explore([1_185, 258], &["node.enlist-late"], || {
         let shared = Shared::new((CancelToken::new(), UnsafeCell::new(0)));
         let called = Judge::expect(vec!["called"]);
         spawn({
@@ -84,7 +84,7 @@ fn registered_while_cancelled() {
 /// Fails if a callback of a child that is registered while the parent is cancelled is never called, or called twice. Two threads.
 #[test]
 fn registered_below_while_cancelled() {
-    explore([10_561, 941], &["tree.down", "node.enlist-late"], || {
+    explore([10_561, 589], &["tree.down", "node.enlist-late"], || {
         let parent = CancelToken::new();
         let child = parent.child();
         let called = Judge::expect(vec!["called"]);
@@ -100,7 +100,7 @@ fn registered_below_while_cancelled() {
 /// Fails if a callback that was taken back is called, or one that was not is lost; or if its entry is used after its end. Two threads.
 #[test]
 fn taken_back_while_cancelled() {
-    explore([162, 136], &[], || {
+    explore([162, 98], &[], || {
         let token = CancelToken::new();
         let called =
             Judge::new(|notes: Vec<&str>| assert!(matches!(notes[..], ["called"] | ["taken back"]), "{notes:?}"));
@@ -115,7 +115,7 @@ fn taken_back_while_cancelled() {
 /// Fails if a callback that is left to its token as that is cancelled is lost or called twice, or what it has captured leaks. Two threads.
 #[test]
 fn detached_while_cancelled() {
-    explore([162, 136], &[], || {
+    explore([162, 98], &[], || {
         let token = CancelToken::new();
         let leaks = loom::alloc::Track::new(());
         let called = Judge::expect(vec!["called"]);
@@ -156,7 +156,7 @@ fn registered_by_a_callback() {
 /// Two threads.
 #[test]
 fn interrupted_at_any_time() {
-    explore([12_090, 2_466], &["interrupting.woke", "node.enlist-late"], || {
+    explore([12_090, 1_130], &["interrupting.woke", "node.enlist-late"], || {
         let token = CancelToken::new();
         spawn({
             let token = token.clone();
@@ -197,7 +197,7 @@ fn interrupted_while_it_waits() {
 /// Fails if a future whose waker was changed misses the cancel, wakes the old waker after the change, or the new one without need. Two threads.
 #[test]
 fn polled_while_cancelled() {
-    explore([4_117, 2_320], &[], || {
+    explore([4_117, 725], &[], || {
         let token = CancelToken::new();
         let (old, new) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
         let judge = Judge::new({
@@ -233,7 +233,7 @@ fn polled_while_cancelled() {
 /// Fails if a future that is dropped as its token is cancelled is used after its end, or its waker leaks. Two threads.
 #[test]
 fn future_dropped_while_cancelled() {
-    explore([3_555, 790], &[], || {
+    explore([3_555, 438], &[], || {
         let (token, woken) = (CancelToken::new(), Arc::new(Woken::default()));
         let judge = Judge::new({
             let woken = woken.clone();
@@ -261,7 +261,7 @@ fn future_dropped_while_cancelled() {
 /// Two threads.
 #[test]
 fn deadline_against_cancel() {
-    explore([14_185, 1_278], &[], || {
+    explore([14_185, 511], &[], || {
         let token = CancelToken::new().child_within_because(SECOND, "deadline");
         let called = Judge::expect(vec!["called"]);
         notes(&token, &called, "called");
@@ -296,7 +296,7 @@ fn cancelled_after_the_deadline() {
 /// Fails if a callback that is registered at the deadline is not called. Two threads.
 #[test]
 fn registered_at_the_deadline() {
-    explore([38_407, 11_978], &["node.enlist-late"], || {
+    explore([38_407, 842], &["node.enlist-late"], || {
         let token = CancelToken::new().child_within(SECOND);
         let called = Judge::expect(vec!["called"]);
         spawn(|| clock::advance(SECOND));
@@ -309,7 +309,7 @@ fn registered_at_the_deadline() {
 /// Fails if a future misses the deadline. Two threads.
 #[test]
 fn polled_at_the_deadline() {
-    explore([551, 162], &[], || {
+    explore([551, 56], &[], || {
         let token = CancelToken::new().child_within(SECOND);
         let woken = Arc::new(Woken::default());
         let judge = Judge::new({
@@ -333,7 +333,7 @@ fn polled_at_the_deadline() {
 /// Fails if a call is left while an interrupt runs that the deadline calls, or does not see what that did. Two threads.
 #[test]
 fn interrupted_at_the_deadline() {
-    explore([9_976, 849], &["node.enlist-late", "interrupting.woke"], || {
+    explore([9_976, 293], &["node.enlist-late", "interrupting.woke"], || {
         let token = CancelToken::new().child_within(SECOND);
         spawn(|| clock::advance(SECOND));
         let interrupts = UnsafeCell::new(0);
@@ -435,7 +435,7 @@ fn any_dropped_while_cancelled() {
 /// Fails if a token that is cancelled by itself while one of its two parents is stays without a cause of either. Two threads.
 #[test]
 fn any_cancelled_by_itself() {
-    explore([2_232, 340], &[], || {
+    explore([2_232, 245], &[], || {
         let (one, other) = (CancelToken::new(), CancelToken::new());
         let any = CancelToken::any([&one, &other]);
         let below = any.child();

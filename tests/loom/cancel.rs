@@ -83,7 +83,7 @@ fn cancel_against_unlock() {
 /// threads.
 #[test]
 fn unlock_against_cancel() {
-    explore([31_135, 832], &["wait.woken", "wait.cancelled-awake"], || {
+    explore([31_135, 824], &["wait.woken", "wait.cancelled-awake"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -102,7 +102,7 @@ fn unlock_against_cancel() {
 /// Fails if a waiter that is cancelled at the hand-off of the lock to it loses the lock. Two threads.
 #[test]
 fn cancel_against_hand_over() {
-    explore([52_541, 785], &["raw.handed", "node.cancel-woke"], || {
+    explore([52_541, 730], &["raw.handed", "node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let free = free_at_last(&held);
         spawn({
@@ -123,7 +123,7 @@ fn cancel_against_hand_over() {
 /// Three threads.
 #[test]
 fn two_tokens() {
-    explore_bounded(4, [36_346, 14_273], &["node.cancel-woke"], || {
+    explore_bounded(4, [36_346, 12_069], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         let other = Shared::new(CancelToken::new());
         spawn({
@@ -145,7 +145,7 @@ fn two_tokens() {
 /// released. Three threads.
 #[test]
 fn two_in_one_queue() {
-    explore_bounded_on_both(2, [891, 199_176], &["node.cancel-woke"], || {
+    explore_bounded_on_both(2, [891, 203_280], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         for _ in 0..2 {
             let held = held.clone();
@@ -159,7 +159,7 @@ fn two_in_one_queue() {
 /// Fails if a cancel wakes only the first thread that has registered. Two threads.
 #[test]
 fn behind_another() {
-    explore([1_217, 112], &["node.cancel-woke"], || {
+    explore([1_217, 89], &["node.cancel-woke"], || {
         let (held, guard) = Held::new();
         held.token.behind_another(|| {
             let waiter = loom::thread::spawn({
@@ -191,7 +191,7 @@ fn either_of_two() {
 /// Fails if a waiter whose token expires as the lock is released neither acquires it nor leaves it free. Two threads.
 #[test]
 fn deadline_against_unlock() {
-    explore([1_233, 131], &["wait.timed-out", "wait.woken"], || {
+    explore([1_233, 107], &["wait.timed-out", "wait.woken"], || {
         let (held, guard) = Held::new();
         let timed = Shared::new(held.token.child_within(SECOND));
         spawn({
@@ -355,7 +355,7 @@ fn last_handle() {
 /// Fails if a cancel uses a child that was freed, or if a cause or a branch is not dropped. Two threads.
 #[test]
 fn dropped_while_cancelled() {
-    explore([594, 462], &["tree.down", "tree.end"], || {
+    explore([594, 147], &["tree.down", "tree.end"], || {
         let parent = CancelToken::new();
         let (one, other) = (parent.child(), parent.child());
         spawn(move || drop(one));
@@ -380,7 +380,7 @@ impl std::error::Error for Tracked {}
 /// Fails if a candidate that is cancelled keeps the wake-up that another candidate needs. Three threads.
 #[test]
 fn cancelled_candidate() {
-    explore_bounded(4, [43_337, 14_089], &["once.failed", "node.cancel-woke"], || {
+    explore_bounded(4, [43_337, 11_557], &["once.failed", "node.cancel-woke"], || {
         let shared = Shared::new((OnceCell::new(), CancelToken::new()));
         let _ = shared.0.get_or_try_init(|| {
             spawn({

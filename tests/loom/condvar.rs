@@ -88,7 +88,7 @@ fn waits_for_the_notification() {
 /// Fails if a variable or its lock does not work again after a wait. Two threads.
 #[test]
 fn used_again() {
-    explore([40, 160], &["wait.woken"], || {
+    explore([40, 124], &["wait.woken"], || {
         let shared = Changing::new();
         let mut guard = shared.lock.lock().unwrap();
         spawn({
@@ -245,7 +245,7 @@ fn all_against_a_newcomer() {
 /// Three threads.
 #[test]
 fn all_of_two_waiters() {
-    explore([160, 121_952], &["wait.woken"], || {
+    explore([160, 6_504], &["wait.woken"], || {
         two_wait(|changed| assert_eq!(changed.notify_all(), 2));
     });
 }
@@ -253,7 +253,7 @@ fn all_of_two_waiters() {
 /// Fails if of two waiters and two notifications one is left over. Three threads.
 #[test]
 fn one_for_each_of_two_waiters() {
-    explore([160, 121_952], &["wait.woken"], || {
+    explore([160, 6_504], &["wait.woken"], || {
         two_wait(|changed| assert!(changed.notify_one() && changed.notify_one()));
     });
 }
@@ -282,7 +282,7 @@ fn two_wait(notify: impl FnOnce(&Condvar) + 'static) {
 /// Fails if a third thread that wants the lock gets it beside the waiter, or is left asleep. Three threads.
 #[test]
 fn lock_wanted_by_a_third() {
-    explore([40, 204], &["wait.woken", "raw.unlock-parked"], || {
+    explore([40, 92], &["wait.woken", "raw.unlock-parked"], || {
         let shared = Changing::new();
         let guard = shared.lock.lock().unwrap();
         spawn({

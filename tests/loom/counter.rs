@@ -2,7 +2,7 @@
 
 use loom::thread::JoinHandle;
 
-use super::explore::{Judge, Shared, explore, spawn};
+use super::explore::{Judge, Shared, explore, explore_bounded, spawn};
 use crate::counter::index;
 use crate::{Counter, ShardedCounter};
 
@@ -140,5 +140,24 @@ fn takers() {
         assert!(mine >= 0 && other >= 0, "{mine} {other}");
         assert_eq!(mine + other + counter.take(), 1);
         assert_eq!(counter.sum(), 0);
+    });
+}
+
+/// The same with two that add and two that take. Four threads.
+#[test]
+fn two_adders_and_two_takers() {
+    explore_bounded(2, [19_956, 9_434], &[], || {
+        let counter = Shared::new(ShardedCounter::new());
+        let (adder, taker) = adder_and_taker(&counter);
+        let second = {
+            let counter = counter.clone();
+            loom::thread::spawn(move || counter.inc())
+        };
+        let mine = counter.take();
+        adder.join().unwrap();
+        second.join().unwrap();
+        let other = taker.join().unwrap();
+        assert!(mine >= 0 && other >= 0, "{mine} {other}");
+        assert_eq!(mine + other + counter.take(), 2);
     });
 }

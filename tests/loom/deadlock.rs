@@ -234,7 +234,7 @@ fn half_of_a_set() {
 fn behind_a_writer() {
     let ends = Ends::default();
     let seen = ends.clone();
-    explore_bounded(2, [174, 5_913], &[], move || {
+    explore_bounded(2, [174, 5_303], &[], move || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let judge = ends.judge();
@@ -364,7 +364,7 @@ fn let_in_and_not_awake() {
 /// writer sleeps there is a cycle, of which it is a member.
 #[test]
 fn writer_ahead_gives_up() {
-    explore_bounded_on_both(3, [1_630, 30_092], &["rw.let-in-by-a-leaver"], || {
+    explore_bounded(3, [1_630, 184_983], &["rw.let-in-by-a-leaver"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let held = shared.0.read().unwrap();
@@ -396,7 +396,7 @@ fn writer_ahead_gives_up() {
 /// whoever reads, with no writer ahead of it, and a cycle through it is missed. Three threads.
 #[test]
 fn reader_that_has_just_come() {
-    explore_bounded_on_both(2, [498, 49_640], &["rw.readers-came"], || {
+    explore_bounded(2, [498, 358_681], &["rw.readers-came"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let held = shared.0.write().unwrap();
@@ -554,7 +554,7 @@ fn token_of_another() {
 /// without a writer. Four threads: the second writer may join before the first has given up.
 #[test]
 fn second_writer() {
-    explore_bounded_on_both(2, [2_361, 180_664], &["wait.timed-out"], || {
+    explore_bounded_on_both(2, [2_361, 181_957], &["wait.timed-out"], || {
         find_deadlocks();
         let shared = Shared::new((OrderedRwLock::new(1, ()), OnceCell::new()));
         let held = shared.0.read().unwrap();

@@ -39,7 +39,7 @@ fn three_waiters() {
 #[test]
 #[ignore = "half a minute: cargo xtask models --slow"]
 fn four_lockers() {
-    explore_bounded_on_both(2, [1_412, 638_381], &["wait.woken"], || {
+    explore_bounded(2, [1_412, 2_649_219], &["wait.woken"], || {
         let lock = Shared::new(OrderedMutex::new(1, 0));
         let turns = Judge::expect(vec![1, 2, 3, 4]);
         let turn = |lock: &OrderedMutex<u32>| {
@@ -107,7 +107,7 @@ fn reader_before_the_next_writer() {
 /// Fails if two initialisers run, or a caller sleeps on after the value is there. Four threads.
 #[test]
 fn four_initialisers() {
-    explore_bounded_on_both(2, [12_687, 317_907], &["wait.woken", "once.finish-parked"], || {
+    explore_bounded(2, [12_687, 83_638], &["wait.woken", "once.finish-parked"], || {
         let cell = Shared::new(OnceCell::new());
         let values = Judge::new(|values: Vec<u8>| assert!(values.iter().all(|value| *value == values[0])));
         for value in 1..4 {
@@ -121,7 +121,7 @@ fn four_initialisers() {
 /// Fails if a failing initialiser's wake-up is lost among two candidates and a watcher. Four threads.
 #[test]
 fn failure_before_candidates_and_a_watcher() {
-    explore_bounded_on_both(2, [8_818, 427_946], &["wait.woken", "once.failed"], || {
+    explore_bounded(2, [8_818, 155_860], &["wait.woken", "once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         let _ = cell.get_or_try_init(|| {
             for _ in 0..2 {
@@ -140,7 +140,7 @@ fn failure_before_candidates_and_a_watcher() {
 #[test]
 #[ignore = "half a minute: cargo xtask models --slow"]
 fn two_readers_and_two_writers() {
-    explore_bounded_on_both(2, [1_323, 1_535_846], &["wait.woken", "rw.readers-let-in", "rw.last-reader"], || {
+    explore_bounded_on_both(2, [1_323, 1_631_672], &["wait.woken", "rw.readers-let-in", "rw.last-reader"], || {
         let lock = Shared::new(OrderedRwLock::new(1, 0));
         let writer = {
             let lock = lock.clone();

@@ -105,7 +105,7 @@ fn watcher_and_candidate() {
 /// which one initialises in vain and then lets the time pass.
 #[test]
 fn leaver_passes_on() {
-    explore_bounded(4, [38_515, 11_309], &["wait.woken", "wait.timed-out", "once.failed"], || {
+    explore_bounded(4, [38_515, 8_215], &["wait.woken", "wait.timed-out", "once.failed"], || {
         let cell = Shared::new(OnceCell::new());
         spawn({
             let cell = cell.clone();

@@ -93,7 +93,7 @@ fn hand_over() {
 /// Fails if another thread can barge in between the hand-off of a lock and its receiver's run. Two threads.
 #[test]
 fn handed_over_is_taken() {
-    explore([1_121, 485], &["raw.handed"], || {
+    explore([1_121, 257], &["raw.handed"], || {
         let guarded = contended();
         // Here it may just have been handed over.
         if guarded.lock.try_lock().is_ok() {
@@ -124,7 +124,7 @@ fn try_against_lock() {
 /// Fails if a waiter whose limit passes as the lock is released neither acquires it nor leaves it free. Two threads.
 #[test]
 fn limit_against_unlock() {
-    explore([957, 165], &["wait.timed-out", "wait.woken", "raw.leave-last"], || {
+    explore([957, 141], &["wait.timed-out", "wait.woken", "raw.leave-last"], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         spawn({
@@ -158,7 +158,7 @@ fn leaver_takes_its_mark() {
 /// Fails if a waiter that leaves at its limit keeps the wake-up that another waiter needs. Three threads.
 #[test]
 fn leaver_passes_on() {
-    explore([115_659, 2_741], &["wait.timed-out", "wait.woken"], || {
+    explore([115_659, 1_949], &["wait.timed-out", "wait.woken"], || {
         let guarded = Guarded::new();
         guarded.lock(Limit::NEVER).unwrap();
         spawn({

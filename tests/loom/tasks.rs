@@ -225,7 +225,7 @@ fn one_place() {
 /// Fails if a spawn that waits for a place sleeps on when the scope is cancelled. Two threads.
 #[test]
 fn cancelled_while_it_waits_for_a_place() {
-    explore_bounded(4, [2_899, 2_220], &["node.cancel-woke"], || {
+    explore_bounded(4, [2_899, 2_184], &["node.cancel-woke"], || {
         let end = scope(Limit::NEVER, |tasks: Scope<'_, '_>| {
             tasks.at_most(1);
             tasks.spawn(|_| Err::<(), _>(Failed::First))?;

@@ -269,6 +269,30 @@ fn store_buffering_with_fences() {
     }
 }
 
+/// Readers of a lock run at the same time: each may see what the other stores under it.
+#[test]
+fn readers_do_not_wait_for_each_other() {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    check(None, {
+        let seen = seen.clone();
+        move || {
+            let shared = Rc::new((loom::sync::RwLock::new(()), [AtomicU64::new(0), AtomicU64::new(0)]));
+            let run = |shared: &(loom::sync::RwLock<()>, [AtomicU64; 2]), mine: usize| {
+                let _held = shared.0.read().unwrap();
+                shared.1[mine].store(1, Relaxed);
+                shared.1[1 - mine].load(Relaxed)
+            };
+            let other = thread::spawn({
+                let shared = shared.clone();
+                move || run(&shared, Y)
+            });
+            let mine = run(&shared, X);
+            seen.lock().unwrap().insert(vec![mine, other.join().unwrap()]);
+        }
+    });
+    assert_eq!(*seen.lock().unwrap(), all_but::<2>(&[]));
+}
+
 /// A load may see each of many stores, also those that loom has forgotten once the last of them is made.
 #[test]
 fn more_stores_than_are_kept() {
