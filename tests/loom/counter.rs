@@ -143,7 +143,7 @@ fn takers() {
     });
 }
 
-/// The same with two that add and two that take. Four threads.
+/// Fails if a count is lost, or taken twice, among two threads that add and two that take. Four threads.
 #[test]
 fn two_adders_and_two_takers() {
     explore_bounded(2, [19_956, 9_434], &[], || {

@@ -1,6 +1,6 @@
 //! Four threads at a time, one program for each primitive.
 //!
-//! Those that no loom ends in minutes are bounded to two preemptions, and say so; what they show without a bound is in the
+//! Those that no loom ends in a minute are bounded to two preemptions, and say so; what they show without a bound is in the
 //! models of three threads.
 
 use super::explore::{Judge, Shared, explore, explore_bounded, explore_bounded_on_both, spawn};
