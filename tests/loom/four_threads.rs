@@ -37,7 +37,7 @@ fn three_waiters() {
 
 /// Fails if a waiter is left asleep among others, or if two threads hold the lock at once. Four threads.
 #[test]
-#[ignore = "half a minute: cargo xtask models --slow"]
+#[ignore = "a minute: cargo xtask models --slow"]
 fn four_lockers() {
     explore_bounded(2, [1_412, 2_649_219], &["wait.woken"], || {
         let lock = Shared::new(OrderedMutex::new(1, 0));
@@ -138,7 +138,7 @@ fn failure_before_candidates_and_a_watcher() {
 /// Fails if a reader or a writer is left asleep while turns change, or if a writer shares the critical section. Four
 /// threads.
 #[test]
-#[ignore = "half a minute: cargo xtask models --slow"]
+#[ignore = "a minute: cargo xtask models --slow"]
 fn two_readers_and_two_writers() {
     explore_bounded_on_both(2, [1_323, 1_631_672], &["wait.woken", "rw.readers-let-in", "rw.last-reader"], || {
         let lock = Shared::new(OrderedRwLock::new(1, 0));
