@@ -74,7 +74,8 @@ impl Project {
         let asked = [OsString::from("--locked"), "--filter-platform".into(), host.into()];
         let me = std::env::current_exe().map_err(|error| format!("this program does not know where it is: {error}"))?;
         let metadata = metadata(args, &asked, |cargo| {
-            cargo.env("CARGO_TARGET_DIR", target.join("loomed"));
+            // What cargo has kept there was answered with other cfgs.
+            cargo.env("CARGO_TARGET_DIR", target.join("loomed")).env("CARGO_CACHE_RUSTC_INFO", "0");
             // Nothing is compiled, but the compiler is asked which cfgs are set.
             cargo.env("RUSTC_WRAPPER", me).env(wrapper::SOURCE, "").env(wrapper::CFGS, args.cfgs().join("\n"));
         })

@@ -63,6 +63,10 @@ fn reports_for_programs_settings_and_limits() {
     assert_eq!(bounded.code, 3, "{bounded}");
     bounded.expect("LOOM_MAX_PREEMPTIONS=0 was set");
     bounded.expect("the bound of preemptions was reached");
+    // Its loom is there under `cfg(loom)` only.
+    let other = fixture.loomed(&["--cfg", "other_loom"], &[]);
+    assert_eq!(other.code, 2, "{other}");
+    other.expect("no package here uses loom");
     let complete = fixture.loomed(&["--complete", "three_values"], &[]);
     assert_eq!(complete.code, 0, "{complete}");
     assert_eq!(fixture.files(), before, "the tree has changed");
