@@ -15,6 +15,8 @@ pub(crate) struct Project {
     pub(crate) root: PathBuf,
     /// The target folder.
     pub(crate) target: PathBuf,
+    /// The compiler's own platform, on which the tests are run.
+    pub(crate) host: String,
     pub(crate) loom: String,
     /// The folder of loom's source as published.
     pub(crate) published: PathBuf,
@@ -57,6 +59,11 @@ pub(crate) fn cargo() -> Command {
 impl Project {
     /// Asks cargo. The lockfile has to be there, and stays as it is.
     pub(crate) fn find(args: &Args) -> Result<Self, String> {
+        let host = host()?;
+        let asked = args.value("--target").map(str::to_owned).or_else(|| std::env::var("CARGO_BUILD_TARGET").ok());
+        if let Some(other) = asked.filter(|asked| *asked != host) {
+            return Err(format!("tests are run on {host} only, not for {other}"));
+        }
         let Metadata { workspace_root: root, target_directory, .. } = metadata(args, &["--no-deps".into()], |_| {})?;
         let target = args
             .target
@@ -70,8 +77,7 @@ impl Project {
         }
         // For this platform only, so that nothing has to be fetched that is not built; and with the cfgs, where loom is asked for under
         // one of them.
-        let host = host()?;
-        let asked = [OsString::from("--locked"), "--filter-platform".into(), host.into()];
+        let asked = [OsString::from("--locked"), "--filter-platform".into(), host.clone().into()];
         let me = std::env::current_exe().map_err(|error| format!("this program does not know where it is: {error}"))?;
         let metadata = metadata(args, &asked, |cargo| {
             // What cargo has kept there was answered with other cfgs.
@@ -84,7 +90,7 @@ impl Project {
             false => why,
         })?;
         let (loom, published) = the_one(&metadata.packages, &metadata.resolve.unwrap_or_default())?;
-        Ok(Self { root, target, loom, published })
+        Ok(Self { root, target, host, loom, published })
     }
 }
 
@@ -96,7 +102,7 @@ impl Args {
 }
 
 /// The compiler's own platform.
-pub(crate) fn host() -> Result<String, String> {
+fn host() -> Result<String, String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).arg("-vV").output().map_err(|error| format!("rustc did not start: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -36,14 +36,6 @@ pub(crate) fn main(arguments: Vec<OsString>) -> u8 {
     if std::env::var_os("LOOM_CHECKPOINT_FILE").is_some() {
         return refuse("LOOM_CHECKPOINT_FILE is set: all tests, and both looms, would go on from the same file");
     }
-    let target = args.value("--target").map(str::to_owned).or_else(|| std::env::var("CARGO_BUILD_TARGET").ok());
-    match project::host() {
-        Ok(host) if target.as_ref().is_some_and(|target| *target != host) => {
-            return refuse(format_args!("tests are run on {host} only, not for {}", target.unwrap_or_default()));
-        }
-        Ok(_) => {}
-        Err(why) => return refuse(why),
-    }
     let project = match Project::find(&args) {
         Ok(project) => project,
         Err(why) => return refuse(why),
@@ -109,7 +101,7 @@ fn run(args: &Args, project: &Project, folder: &Folder, kind: Kind) -> Result<Ve
     // Where the configuration has a folder for what is built on the way, that is another one, too: cargo would take what it finds
     // there for what it is about to build.
     cargo.arg("--config").arg(format!("build.build-dir={}", toml(&source.target)));
-    set_runner(&mut cargo, &me, &project::host()?);
+    set_runner(&mut cargo, &me, &project.host);
     cargo.arg("--").args(&args.tests);
     if let Some(inner) = std::env::var_os("RUSTC_WRAPPER") {
         cargo.env(wrapper::INNER, inner);
