@@ -8,7 +8,7 @@ use loom::thread;
 use modelled::office;
 use raddle::{Limit, OrderedMutex, Stopped};
 
-/// Fails if an admission is lost. All statics are fields of one: loom drops several in an order that differs from
+/// Fails if an admission is lost. All statics are fields of one: loom as published drops several in an order that differs from
 /// execution to execution, and where their destructors are modelled its search goes astray ("left != right" in its own
 /// code).
 #[test]
@@ -25,8 +25,8 @@ fn one_static_for_all() {
     });
 }
 
-/// Fails if what a thread has left to count is lost. It counts by hand at its end: when loom drops its thread-locals, in an
-/// order that differs as well, what the crate's types need is gone already.
+/// Fails if what a thread has left to count is lost. It counts by hand at its end: when loom as published drops its thread-locals, in
+/// an order that differs as well, what the crate's types need is gone already.
 #[test]
 fn a_thread_local_is_emptied_by_hand() {
     loom::thread_local! {
