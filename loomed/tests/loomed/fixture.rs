@@ -76,10 +76,8 @@ impl Fixture {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-loomed"));
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("LOOM")
-                || text.starts_with("CARGO_") && text != "CARGO_HOME"
-                || text.starts_with("RUSTFLAGS")
-            {
+            let is_kept = ["CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_"].iter().any(|kept| text.starts_with(kept));
+            if ["LOOM", "CARGO_", "RUSTFLAGS"].iter().any(|own| text.starts_with(own)) && !is_kept {
                 command.env_remove(&name);
             }
         }
