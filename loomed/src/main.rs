@@ -1,4 +1,4 @@
-//! `cargo loomed test`: the tests of a crate or workspace on a loom whose search is complete.
+//! `cargo loomed test`: the tests of a crate or workspace on a loom whose search was corrected.
 //!
 //! One program in three parts. Called by cargo as a subcommand it has cargo build and run the tests ([`session`]). Cargo calls it
 //! again in place of the compiler, so that loom is compiled from the patched source ([`wrapper`]), and in place of each test
